@@ -1,0 +1,89 @@
+"""Every setting: its name, default and meaning, in one table.
+
+A setting is read from the environment (``VOXPOP_`` + name in capitals). ``voxpop doctor`` prints this table with the
+values in force, and the README's table is tested against it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from voxpop.errors import SettingError
+
+
+def _default_home() -> Path:
+    if os.geteuid() == 0:
+        # PostgreSQL refuses to run as root, and the unprivileged user that runs it cannot enter /root.
+        return Path("/var/lib/voxpop")
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "voxpop"
+
+
+def _setting(default: Any, help: str, *, secret: bool = False) -> Any:
+    factory = default if callable(default) else lambda: default
+    return field(default_factory=factory, metadata={"help": help, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings in force. ``Settings.load()`` reads the environment."""
+
+    home: Path = _setting(_default_home, "Folder of everything Voxpop keeps on this machine; created when missing.")
+    database_url: str = _setting(
+        "", "postgresql://… of your own server; empty: Voxpop runs its own PostgreSQL in the home folder.", secret=True
+    )
+    log_url: str = _setting(
+        "", "kafka://host:port, or postgresql://…; empty: the log lives in the store's database.", secret=True
+    )
+    profile: str = _setting("bundled", "Model profile: a name from `voxpop models list`, or the path of a TOML file.")
+    threads: int = _setting(0, "Threads of the model; 0: one a core.")
+    batch_tokens: int = _setting(4096, "Most padded tokens in one batch of the model.")
+    partitions: int = _setting(4, "Partitions of a topic when it is created.")
+    poll_records: int = _setting(512, "Most records taken from the log at once.")
+    story_window_hours: int = _setting(72, "A repeat joins the story it retells if published within so many hours.")
+    alert_budget_per_day: float = _setting(1.0, "Alerts a day that the desk is willing to read; sets the cut.")
+    feed_interval_seconds: int = _setting(300, "Pause between two polls of a feed.")
+    feed_timeout_seconds: float = _setting(20.0, "Longest time for one request to a feed or article.")
+    feed_max_bytes: int = _setting(10_000_000, "Largest decompressed answer of a feed or article.")
+    feed_private_addresses: bool = _setting(False, "Allow feeds on private and loopback addresses (an intranet).")
+    raw_days: int = _setting(30, "Days that raw items stay in the log and the dead letters.")
+    host: str = _setting("127.0.0.1", "Address of the dashboard and API.")
+    port: int = _setting(8350, "Port of the dashboard and API; 0: any free one.")
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """The defaults, overlaid by the environment.
+
+        Raises:
+            SettingError: a value is not of its setting's type, or a VOXPOP_ variable names no setting.
+        """
+        environ = os.environ if environ is None else environ
+        types = get_type_hints(cls)
+        known = {f"VOXPOP_{f.name.upper()}": f.name for f in fields(cls)}
+        unknown = sorted(k for k in environ if k.startswith("VOXPOP_") and k not in known)
+        if unknown:
+            raise SettingError(f"{unknown[0]} is no setting; `voxpop doctor` lists them all")
+        return cls(**{n: _parse(k, environ[k], types[n]) for k, n in known.items() if environ.get(k)})
+
+    @classmethod
+    def table(cls) -> list[tuple[str, str, str]]:
+        """Rows of (environment variable, default, help)."""
+        rows = []
+        for f in fields(cls):
+            assert callable(f.default_factory)
+            default = "(see help)" if f.name == "home" else str(f.default_factory())
+            rows.append((f"VOXPOP_{f.name.upper()}", default, f.metadata["help"]))
+        return rows
+
+
+def _parse(variable: str, raw: str, kind: type) -> Any:
+    try:
+        if kind is bool:
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[raw.lower()]
+        return kind(raw)
+    except (ValueError, KeyError):
+        raise SettingError(f"{variable}={raw!r} is not of type {kind.__name__}") from None
