@@ -1,0 +1,314 @@
+"""The schema, as SQLAlchemy Core tables. ``migrations/`` builds it; a test holds the two equal.
+
+Conventions: a primary key is a natural key, so that writing a thing twice is writing it once; ``available_at`` is
+given under the commit-order lock (see ``writer.commit_order``), so that it rises in the order in which rows become
+visible; ``received_at``, ``available_at``, ``owner`` and ``epoch`` are the only columns that two runs over the same
+input may differ in.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    REAL,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+UTC_TIME = DateTime(timezone=True)
+
+
+def _now() -> Column[object]:
+    return Column("available_at", UTC_TIME, nullable=False, server_default=text("clock_timestamp()"))
+
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    comment="Facts of this installation, such as its cluster id and the watchlist version last linked.",
+)
+
+# ------------------------------------------------------------------------------------------------ the stream
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("consumer_group", Text, primary_key=True),
+    Column("topic_id", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    comment="Next offset of each partition, moved in the transaction that stores its results; epoch is the fence.",
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("stage", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("position", BigInteger),
+    Column("payload", LargeBinary, nullable=False),
+    Column("received_at", UTC_TIME, nullable=False, server_default=text("clock_timestamp()")),
+    Column("replayed_at", UTC_TIME),
+    Index("ix_dead_letters_received_at", "received_at"),
+)
+
+# ------------------------------------------------------------------------------------------------ the watchlist
+
+entities = Table(
+    "entities",
+    metadata,
+    Column("entity_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("detail", JSONB, nullable=False, comment="the whole records.Entity"),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+)
+
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("detail", JSONB, nullable=False, comment="the whole sources.feeds.Feed"),
+    Column("state", JSONB, nullable=False, server_default=text("'{}'::jsonb"), comment="ETag, Last-Modified"),
+    Column("polled_at", UTC_TIME),
+    Column("error", Text),
+)
+
+# ------------------------------------------------------------------------------------------------ documents
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("latest", Boolean, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("published_at", UTC_TIME, nullable=False),
+    Column("revised_at", UTC_TIME, nullable=False),
+    Column("received_at", UTC_TIME, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("lang", Text, nullable=False),
+    Column("title_end", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("url", Text),
+    Column("author", Text),
+    _now(),
+    Index("ix_documents_published_at", "published_at"),
+    Index("ix_documents_source", "source", "published_at"),
+)
+
+engagements = Table(
+    "engagements",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("reach", BigInteger, primary_key=True),
+    Column("replies", BigInteger, primary_key=True),
+    Column("received_at", UTC_TIME, nullable=False),
+    comment="Reach and replies of an item as seen at a time; a figure seen before adds nothing.",
+)
+
+mentions = Table(
+    "mentions",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("entity_id", Text, primary_key=True),
+    Column("start", Integer, primary_key=True),
+    Column("end", Integer, nullable=False),
+    Column("relevance", Text, nullable=False),
+    Column("confidence", REAL, nullable=False),
+    Column("published_at", UTC_TIME, nullable=False),
+    _now(),
+    Index("ix_mentions_entity", "entity_id", "published_at"),
+)
+
+story_texts = Table(
+    "story_texts",
+    metadata,
+    Column("fingerprint", BigInteger, primary_key=True),
+    Column("words", Text, nullable=False),
+    comment="Each distinct normalised text once; documents with the same words share a fingerprint.",
+)
+
+story_bands = Table(
+    "story_bands",
+    metadata,
+    Column("band", BigInteger, primary_key=True),
+    Column("fingerprint", BigInteger, primary_key=True),
+    comment="Locality-sensitive index: near-repeats share a band.",
+)
+
+story_members = Table(
+    "story_members",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("story_id", Text, nullable=False, comment="document_id of the story's earliest (published_at, id)"),
+    Column("fingerprint", BigInteger, nullable=False),
+    Column("published_at", UTC_TIME, nullable=False),
+    Index("ix_story_members_story", "story_id"),
+    Index("ix_story_members_fingerprint", "fingerprint", "published_at"),
+)
+
+# ------------------------------------------------------------------------------------------------ what was read
+
+models = Table(
+    "models",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("profile", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("received_at", UTC_TIME, nullable=False, server_default=text("clock_timestamp()")),
+)
+
+readings = Table(
+    "readings",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("read", Boolean, nullable=False),
+    Column("topics", ARRAY(Text), nullable=False),
+    Column("topic_scores", ARRAY(REAL), nullable=False),
+    _now(),
+)
+
+opinions = Table(
+    "opinions",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("entity_id", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("label", Text),
+    Column("negative", REAL),
+    Column("neutral", REAL),
+    Column("positive", REAL),
+    _now(),
+)
+
+# ------------------------------------------------------------------------------------------------ what turned
+
+stale_windows = Table(
+    "stale_windows",
+    metadata,
+    Column("entity_id", Text, primary_key=True),
+    Column("start", UTC_TIME, primary_key=True),
+    comment="Windows whose documents changed since their trend point was computed.",
+)
+
+trend_points = Table(
+    "trend_points",
+    metadata,
+    Column("entity_id", Text, primary_key=True),
+    Column("start", UTC_TIME, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("stories", Integer, nullable=False),
+    Column("negative_stories", Integer, nullable=False),
+    Column("unread_stories", Integer, nullable=False),
+    Column("mentions", Integer, nullable=False),
+    Column("sentiment", Float),
+    Column("reach", BigInteger, nullable=False),
+    _now(),
+)
+
+cuts = Table(
+    "cuts",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("calibrated_to", UTC_TIME, primary_key=True),
+    Column("cut", Float, nullable=False),
+    Column("budget_per_day", Float, nullable=False),
+    _now(),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("entity_id", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("fired_at", UTC_TIME, nullable=False),
+    Column("window_start", UTC_TIME, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("cut", Float, nullable=False),
+    Column("stories", Integer, nullable=False),
+    Column("negative_stories", Integer, nullable=False),
+    Column("expected", Float, nullable=False),
+    Column("model", Text, nullable=False),
+    _now(),
+    Index("ix_alerts_fired_at", "fired_at"),
+)
+
+alert_evidence = Table(
+    "alert_evidence",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("rank", Integer, primary_key=True),
+    Column("document_id", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+)
+
+# ------------------------------------------------------------------------------------------------ the log
+
+log_topics = Table(
+    "log_topics",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("topic_id", Text, nullable=False, unique=True),
+    Column("partitions", Integer, nullable=False),
+    comment="The stream where PostgreSQL is the log (voxpop.log.sql); unused with Kafka.",
+)
+
+log_heads = Table(
+    "log_heads",
+    metadata,
+    Column("topic_id", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+    comment="Its row lock is held until the producer commits, so offsets are given in commit order.",
+)
+
+log_records = Table(
+    "log_records",
+    metadata,
+    Column("topic_id", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    Column("received_at", UTC_TIME, nullable=False, server_default=text("clock_timestamp()")),
+    Index("ix_log_records_received_at", "received_at"),
+)
+
+log_commits = Table(
+    "log_commits",
+    metadata,
+    Column("consumer_group", Text, primary_key=True),
+    Column("topic_id", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+    comment="What a group says it has read: tells the lag, decides nothing.",
+)
