@@ -8,6 +8,8 @@ input may differ in.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import (
     ARRAY,
     REAL,
@@ -31,7 +33,7 @@ metadata = MetaData()
 UTC_TIME = DateTime(timezone=True)
 
 
-def _now() -> Column[object]:
+def _now() -> Column[datetime]:
     return Column("available_at", UTC_TIME, nullable=False, server_default=text("clock_timestamp()"))
 
 

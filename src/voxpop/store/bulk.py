@@ -1,0 +1,69 @@
+"""Bulk upserts: COPY into a staging table of the session, then INSERT … ON CONFLICT in key order.
+
+COPY is an order of magnitude faster than row-wise INSERT, and a fixed key order keeps two writers from deadlocking
+(the failure of kafka-connect-jdbc's issue 385).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Connection, Table
+
+
+def raw(connection: Connection) -> psycopg.Connection[Any]:
+    """The driver's connection under ``connection``, inside the same transaction."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    connection.exec_driver_sql("SELECT 1")  # begins SQLAlchemy's transaction, so that its commit is ours
+    return driver
+
+
+def upsert(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    update: Sequence[str] = (),
+    greatest: Sequence[str] = (),
+) -> None:
+    """Inserts ``rows``, whose keys are distinct.
+
+    A key that exists is left as it is, except that the columns ``update`` take the new value and the columns
+    ``greatest`` keep the larger one.
+    """
+    rows = list(rows)
+    if not rows:
+        return
+    driver = raw(connection)
+    stage = sql.Identifier(f"stage_{table.name}")
+    target = sql.Identifier(table.name)
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    keys = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.primary_key)
+    driver.execute(
+        sql.SQL("CREATE TEMP TABLE IF NOT EXISTS {} (LIKE {} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS").format(
+            stage, target
+        )
+    )
+    driver.execute(sql.SQL("DELETE FROM {}").format(stage))
+    with driver.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(stage, names)) as copy:
+        for row in rows:
+            copy.write_row(row)
+    driver.execute(
+        sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ORDER BY {} ON CONFLICT ({}) {}").format(
+            target, names, names, stage, keys, keys, _action(table, update, greatest)
+        )
+    )
+
+
+def _action(table: Table, update: Sequence[str], greatest: Sequence[str]) -> sql.Composable:
+    sets = [sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in update]
+    sets += [
+        sql.SQL("{0} = GREATEST({1}.{0}, EXCLUDED.{0})").format(sql.Identifier(name), sql.Identifier(table.name))
+        for name in greatest
+    ]
+    return sql.SQL("DO UPDATE SET ") + sql.SQL(", ").join(sets) if sets else sql.SQL("DO NOTHING")

@@ -1,0 +1,63 @@
+"""Trend points: one entity's stories in one hour, appended and never overwritten.
+
+A window is stale when a document in it, or a story counted in it, changed. ``refresh`` computes the stale windows
+anew and appends a revision where the content differs from the last; a second run appends nothing. Sums run over exact
+numerics, so that the order in which rows are read cannot change a bit of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from importlib.resources import files
+
+from sqlalchemy import Connection, text
+
+from voxpop.records import TrendPoint
+from voxpop.store.locks import commit_order
+
+_MARK = text(
+    "INSERT INTO stale_windows (entity_id, start)"
+    " SELECT entity_id, date_trunc('hour', published_at, 'UTC') FROM mentions WHERE document_id = ANY(:documents)"
+    " UNION SELECT m.entity_id, date_trunc('hour', min(m.published_at), 'UTC')"
+    "  FROM current_mentions m JOIN story_members s ON s.document_id = m.document_id"
+    "  WHERE s.story_id = ANY(:stories) GROUP BY s.story_id, m.entity_id"
+    " ORDER BY 1, 2 ON CONFLICT DO NOTHING"
+)
+
+_TAKE = text(
+    "DELETE FROM stale_windows WHERE (entity_id, start) IN"
+    " (SELECT entity_id, start FROM stale_windows ORDER BY start, entity_id LIMIT :limit) RETURNING entity_id, start"
+)
+
+_APPEND = text(files("voxpop.store").joinpath("append_trend_points.sql").read_text("utf-8"))
+
+_LATEST = text(
+    "SELECT DISTINCT ON (start) start, stories, negative_stories, unread_stories, mentions, sentiment, reach"
+    " FROM trend_points WHERE entity_id = :entity AND model = :model"
+    " AND (CAST(:as_of AS timestamptz) IS NULL OR available_at <= :as_of)"
+    " ORDER BY start, revision DESC"
+)
+
+
+def mark_stale(connection: Connection, *, documents: Collection[str] = (), stories: Collection[str] = ()) -> None:
+    """Marks each window that counts one of the documents, or one of the stories (in the hour of its first)."""
+    connection.execute(_MARK, {"documents": list(documents), "stories": list(stories)})
+
+
+def refresh(connection: Connection, model: str, *, limit: int = 2000) -> int:
+    """Computes up to ``limit`` stale windows anew, within the caller's transaction; returns how many it took."""
+    commit_order(connection)
+    taken = connection.execute(_TAKE, {"limit": limit}).all()
+    if taken:
+        connection.execute(
+            _APPEND,
+            {"entities": [w.entity_id for w in taken], "starts": [w.start for w in taken], "model": model},
+        )
+    return len(taken)
+
+
+def series(connection: Connection, entity: str, model: str, as_of: datetime | None = None) -> list[TrendPoint]:
+    """The entity's windows in order, each by its last revision available at ``as_of`` (None: now)."""
+    rows = connection.execute(_LATEST, {"entity": entity, "model": model, "as_of": as_of})
+    return [TrendPoint(entity=entity, model=model, **row._mapping) for row in rows]

@@ -1,0 +1,154 @@
+"""Writes what was read, in one transaction with the offsets that it came from.
+
+Everything is keyed by nature, so that a record written twice is written once, and nothing that is written depends on
+which other records came in the same batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from sqlalchemy import Connection, text
+
+from voxpop.records import DeadLetter, Document, Reading
+from voxpop.store import bulk, stories, tables
+from voxpop.store.locks import commit_order
+from voxpop.store.trends import mark_stale
+
+
+def write_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> None:
+    """Keeps refused records; the same one from the same place is kept once."""
+    rows = {d.id: (d.id, d.stage, d.reason, d.origin, d.position, d.payload) for d in letters}
+    columns = ["id", "stage", "reason", "origin", "position", "payload"]
+    bulk.upsert(connection, tables.dead_letters, columns, rows.values())
+
+
+def write_readings(
+    connection: Connection, readings: Sequence[Reading], *, retells: stories.Retells, story_window: timedelta
+) -> None:
+    """Stores documents, mentions, stories, readings and opinions, and marks the windows that they change."""
+    if not readings:
+        return
+    commit_order(connection)
+    documents = _latest_of_each([reading.document for reading in readings])
+    ids = list({document.id for document in documents})
+    mark_stale(connection, documents=ids, stories=_stories_of(connection, ids))  # what they were counted in until now
+    _write_documents(connection, documents)
+    _write_mentions(connection, documents)
+    _write_results(connection, {(r.document.id, r.document.revision, r.model): r for r in readings}.values())
+    entries = [stories.Entry(d.id, d.published_at, d.words, d.bands) for d in _still_latest(connection, documents)]
+    stories.assign(connection, entries, retells=retells, window=story_window)
+    mark_stale(connection, documents=ids, stories=_stories_of(connection, ids))
+
+
+def _latest_of_each(documents: Iterable[Document]) -> list[Document]:
+    """One document for each (id, revision): the last to arrive."""
+    latest: dict[tuple[str, str], Document] = {}
+    for document in documents:
+        key = (document.id, document.revision)
+        if key not in latest or document.sequence >= latest[key].sequence:
+            latest[key] = document
+    return list(latest.values())
+
+
+def _write_documents(connection: Connection, documents: Sequence[Document]) -> None:
+    columns = [
+        *("document_id", "revision", "latest", "source", "channel", "published_at", "revised_at", "received_at"),
+        *("sequence", "lang", "title_end", "text", "url", "author"),
+    ]
+    bulk.upsert(
+        connection,
+        tables.documents,
+        columns,
+        [
+            (
+                *(d.id, d.revision, False, d.source, d.channel, d.published_at, d.revised_at, d.received_at),
+                *(d.sequence, d.lang, d.title_end, d.text, d.url, d.author),
+            )
+            for d in documents
+        ],
+        greatest=["sequence", "revised_at"],
+    )
+    connection.execute(
+        text(
+            "UPDATE documents d SET latest = (d.revision = newest.revision) FROM ("
+            " SELECT DISTINCT ON (document_id) document_id, revision FROM documents WHERE document_id = ANY(:ids)"
+            " ORDER BY document_id, revised_at DESC, sequence DESC, revision DESC) AS newest"
+            " WHERE d.document_id = newest.document_id AND d.latest <> (d.revision = newest.revision)"
+        ),
+        {"ids": [d.id for d in documents]},
+    )
+    seen = {(d.id, d.reach, d.replies): d.received_at for d in documents}
+    bulk.upsert(
+        connection,
+        tables.engagements,
+        ["document_id", "reach", "replies", "received_at"],
+        [(*key, at) for key, at in seen.items()],
+    )
+
+
+def _write_mentions(connection: Connection, documents: Sequence[Document]) -> None:
+    """The mentions of each document are those of its latest linking."""
+    connection.execute(
+        text(
+            "DELETE FROM mentions m USING unnest(CAST(:ids AS text[]), CAST(:revisions AS text[]))"
+            " AS d(document_id, revision)"
+            " WHERE (m.document_id, m.revision) = (d.document_id, d.revision)"
+        ),
+        {"ids": [d.id for d in documents], "revisions": [d.revision for d in documents]},
+    )
+    columns = ["document_id", "revision", "entity_id", "start", "end", "relevance", "confidence", "published_at"]
+    bulk.upsert(
+        connection,
+        tables.mentions,
+        columns,
+        [
+            (d.id, d.revision, m.entity, m.start, m.end, m.relevance, m.confidence, d.published_at)
+            for d in documents
+            for m in d.mentions
+        ],
+    )
+
+
+def _write_results(connection: Connection, readings: Iterable[Reading]) -> None:
+    readings = list(readings)
+    bulk.upsert(
+        connection,
+        tables.readings,
+        ["document_id", "revision", "model", "read", "topics", "topic_scores"],
+        [
+            (
+                *(r.document.id, r.document.revision, r.model, r.read),
+                *([t.label for t in r.topics], [t.score for t in r.topics]),
+            )
+            for r in readings
+        ],
+    )
+    bulk.upsert(
+        connection,
+        tables.opinions,
+        ["document_id", "revision", "entity_id", "model", "label", "negative", "neutral", "positive"],
+        [
+            (r.document.id, r.document.revision, o.entity, r.model, o.label, o.negative, o.neutral, o.positive)
+            for r in readings
+            for o in r.opinions
+        ],
+    )
+
+
+def _still_latest(connection: Connection, documents: Sequence[Document]) -> list[Document]:
+    """Those of ``documents`` that are the latest revision of their item."""
+    rows = connection.execute(
+        text("SELECT document_id, revision FROM documents WHERE latest AND document_id = ANY(:ids)"),
+        {"ids": [d.id for d in documents]},
+    )
+    latest = {(row.document_id, row.revision) for row in rows}
+    return [d for d in documents if (d.id, d.revision) in latest]
+
+
+def _stories_of(connection: Connection, ids: Sequence[str]) -> set[str]:
+    rows = connection.execute(
+        text("SELECT DISTINCT story_id FROM story_members WHERE document_id = ANY(:ids)"), {"ids": list(ids)}
+    )
+    return {row.story_id for row in rows}
