@@ -110,6 +110,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
     bands: tuple[int, ...] = ()
     """Locality-sensitive hashes of ``words``, signed 64-bit: near-repeats share at least one."""
     mentions: tuple[Mention, ...] = ()
+    linked_with: str = ""
+    """Version of the watchlist that the mentions come from."""
 
 
 class Opinion(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +137,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     document: Document
     model: str
     read: bool
-    """False where the profile cannot read the language; such a document counts for volume and is never guessed at."""
+    """False where nothing was read: no watched entity is named, or the profile cannot read the language (such a
+    document counts for volume and is never guessed at)."""
     topics: tuple[Topic, ...] = ()
     opinions: tuple[Opinion, ...] = ()
 

@@ -136,6 +136,7 @@ def document_of(item: Item, sequence: int, linker: Linker) -> Document:
         words=words,
         bands=stories.bands(words),
         mentions=linker.link(text, title_end=title_end, published_at=item.published_at, lang=lang),
+        linked_with=linker.version,
     )
 
 

@@ -63,7 +63,7 @@ class Consumer(Protocol):
         """Tell the log the next offset of each partition, for the lag alone."""
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the group; a later ``poll`` joins it again."""
 
 
 class Log(Protocol):
@@ -82,8 +82,8 @@ class Log(Protocol):
     def subscribe(self, group: str, topics: Sequence[str]) -> Consumer:
         """Join ``group``."""
 
-    def lag(self, group: str, topics: Sequence[str]) -> int:
-        """Records that ``group`` has not yet committed."""
+    def ends(self, topic: str) -> dict[int, int]:
+        """The next offset to be written in each partition."""
 
     def close(self) -> None:
         """Let go of connections."""

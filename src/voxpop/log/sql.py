@@ -12,6 +12,7 @@ ends: no heartbeat, no timeout, a killed member's partitions are free at once.
 from __future__ import annotations
 
 import os
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ class SqlLog:
     def __init__(self, url: str) -> None:
         self._dsn = url.replace("postgresql+psycopg://", "postgresql://", 1)
         self._producer: psycopg.Connection | None = None
+        self._lock = threading.Lock()
 
     def create(self, topic: str, partitions: int) -> None:
         with self._session() as connection, connection.transaction():
@@ -61,17 +63,13 @@ class SqlLog:
     def subscribe(self, group: str, topics: Sequence[str]) -> SqlConsumer:
         return SqlConsumer(self._dsn, group, topics)
 
-    def lag(self, group: str, topics: Sequence[str]) -> int:
+    def ends(self, topic: str) -> dict[int, int]:
         with self._session() as connection:
-            row = connection.execute(
-                "SELECT coalesce(sum(h.next_offset - coalesce(c.next_offset, 0)), 0) FROM log_topics t"
-                " JOIN log_heads h USING (topic_id)"
-                " LEFT JOIN log_commits c ON (c.topic_id, c.partition, c.consumer_group)"
-                " = (h.topic_id, h.partition, %s) WHERE t.topic = ANY(%s)",
-                (group, list(topics)),
-            ).fetchone()
-            assert row is not None
-            return int(row[0])
+            rows = connection.execute(
+                "SELECT h.partition, h.next_offset FROM log_topics JOIN log_heads h USING (topic_id) WHERE topic = %s",
+                (topic,),
+            )
+            return dict(rows.fetchall())
 
     def close(self) -> None:
         if self._producer is not None:
@@ -80,14 +78,15 @@ class SqlLog:
 
     @contextmanager
     def _session(self) -> Iterator[psycopg.Connection]:
-        """The producer's connection, opened when needed and dropped after an error."""
-        try:
-            if self._producer is None or self._producer.closed:
-                self._producer = psycopg.connect(self._dsn, autocommit=True)
-            yield self._producer
-        except psycopg.OperationalError as error:
-            self.close()
-            raise LogUnavailable(f"the log does not answer: {error}") from error
+        """The producer's connection, one thread at a time, opened when needed and dropped after an error."""
+        with self._lock:
+            try:
+                if self._producer is None or self._producer.closed:
+                    self._producer = psycopg.connect(self._dsn, autocommit=True)
+                yield self._producer
+            except psycopg.OperationalError as error:
+                self.close()
+                raise LogUnavailable(f"the log does not answer: {error}") from error
 
 
 def _topic(connection: psycopg.Connection, topic: str) -> tuple[str, int]:
@@ -152,16 +151,7 @@ class SqlConsumer:
             raise LogUnavailable(f"the log does not answer: {error}") from error
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
-        rows = [(self._group, p.topic_id, p.number, n) for p, n in sorted(offsets.items())]
-        try:
-            self._open().cursor().executemany(
-                "INSERT INTO log_commits (consumer_group, topic_id, partition, next_offset) VALUES (%s, %s, %s, %s)"
-                " ON CONFLICT (consumer_group, topic_id, partition) DO UPDATE SET next_offset = EXCLUDED.next_offset",
-                rows,
-            )
-        except psycopg.OperationalError as error:
-            self.close()
-            raise LogUnavailable(f"the log does not answer: {error}") from error
+        """Nothing to tell: the store's positions, in the same database, say how far a group is."""
 
     def close(self) -> None:
         self._next.clear()

@@ -114,6 +114,7 @@ documents = Table(
     Column("text", Text, nullable=False),
     Column("url", Text),
     Column("author", Text),
+    Column("linked_with", Text, nullable=False, comment="version of the watchlist that its mentions come from"),
     _now(),
     Index("ix_documents_published_at", "published_at"),
     Index("ix_documents_source", "source", "published_at"),
@@ -303,14 +304,4 @@ log_records = Table(
     Column("value", LargeBinary, nullable=False),
     Column("received_at", UTC_TIME, nullable=False, server_default=text("clock_timestamp()")),
     Index("ix_log_records_received_at", "received_at"),
-)
-
-log_commits = Table(
-    "log_commits",
-    metadata,
-    Column("consumer_group", Text, primary_key=True),
-    Column("topic_id", Text, primary_key=True),
-    Column("partition", Integer, primary_key=True),
-    Column("next_offset", BigInteger, nullable=False),
-    comment="What a group says it has read: tells the lag, decides nothing.",
 )

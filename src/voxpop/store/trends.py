@@ -33,10 +33,12 @@ _TAKE = text(
 _APPEND = text(files("voxpop.store").joinpath("append_trend_points.sql").read_text("utf-8"))
 
 _LATEST = text(
-    "SELECT DISTINCT ON (start) start, stories, negative_stories, unread_stories, mentions, sentiment, reach"
-    " FROM trend_points WHERE entity_id = :entity AND model = :model"
+    "SELECT DISTINCT ON (entity_id, start) entity_id AS entity, start, model,"
+    " stories, negative_stories, unread_stories, mentions, sentiment, reach"
+    " FROM trend_points WHERE model = :model"
+    " AND (CAST(:entity AS text) IS NULL OR entity_id = :entity)"
     " AND (CAST(:as_of AS timestamptz) IS NULL OR available_at <= :as_of)"
-    " ORDER BY start, revision DESC"
+    " ORDER BY entity_id, start, revision DESC"
 )
 
 
@@ -57,7 +59,12 @@ def refresh(connection: Connection, model: str, *, limit: int = 2000) -> int:
     return len(taken)
 
 
-def series(connection: Connection, entity: str, model: str, as_of: datetime | None = None) -> list[TrendPoint]:
-    """The entity's windows in order, each by its last revision available at ``as_of`` (None: now)."""
-    rows = connection.execute(_LATEST, {"entity": entity, "model": model, "as_of": as_of})
-    return [TrendPoint(entity=entity, model=model, **row._mapping) for row in rows]
+def latest(
+    connection: Connection, model: str, *, entity: str | None = None, as_of: datetime | None = None
+) -> list[TrendPoint]:
+    """The last revision of each window that was available at ``as_of`` (None: now), by entity and start.
+
+    Windows in which nothing was said have no point.
+    """
+    rows = connection.execute(_LATEST, {"model": model, "entity": entity, "as_of": as_of})
+    return [TrendPoint(**row._mapping) for row in rows]

@@ -55,7 +55,7 @@ def _latest_of_each(documents: Iterable[Document]) -> list[Document]:
 def _write_documents(connection: Connection, documents: Sequence[Document]) -> None:
     columns = [
         *("document_id", "revision", "latest", "source", "channel", "published_at", "revised_at", "received_at"),
-        *("sequence", "lang", "title_end", "text", "url", "author"),
+        *("sequence", "lang", "title_end", "text", "url", "author", "linked_with"),
     ]
     bulk.upsert(
         connection,
@@ -64,10 +64,11 @@ def _write_documents(connection: Connection, documents: Sequence[Document]) -> N
         [
             (
                 *(d.id, d.revision, False, d.source, d.channel, d.published_at, d.revised_at, d.received_at),
-                *(d.sequence, d.lang, d.title_end, d.text, d.url, d.author),
+                *(d.sequence, d.lang, d.title_end, d.text, d.url, d.author, d.linked_with),
             )
             for d in documents
         ],
+        update=["linked_with"],
         greatest=["sequence", "revised_at"],
     )
     connection.execute(

@@ -83,6 +83,9 @@ def upgrade() -> None:
         sa.Column("url", sa.Text(), nullable=True),
         sa.Column("author", sa.Text(), nullable=True),
         sa.Column(
+            "linked_with", sa.Text(), nullable=False, comment="version of the watchlist that its mentions come from"
+        ),
+        sa.Column(
             "available_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
         ),
         sa.PrimaryKeyConstraint("document_id", "revision"),
@@ -131,15 +134,6 @@ def upgrade() -> None:
         sa.Column("polled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("name"),
-    )
-    op.create_table(
-        "log_commits",
-        sa.Column("consumer_group", sa.Text(), nullable=False),
-        sa.Column("topic_id", sa.Text(), nullable=False),
-        sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("next_offset", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("consumer_group", "topic_id", "partition"),
-        comment="What a group says it has read: tells the lag, decides nothing.",
     )
     op.create_table(
         "log_heads",
@@ -313,7 +307,6 @@ def downgrade() -> None:
     op.drop_index("ix_log_records_received_at", table_name="log_records")
     op.drop_table("log_records")
     op.drop_table("log_heads")
-    op.drop_table("log_commits")
     op.drop_table("feeds")
     op.drop_table("facts")
     op.drop_table("entities")

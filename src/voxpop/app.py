@@ -1,0 +1,150 @@
+"""From settings to live objects. This module alone chooses backends.
+
+``App`` opens what is asked for when it is first asked for, so that a command pays only for what it uses: ``engine``
+starts the embedded PostgreSQL, ``reader()`` loads the model (and torch).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine, create_engine
+
+from voxpop import stages
+from voxpop.jobs import Surroundings
+from voxpop.log.base import Log, Record, open_log
+from voxpop.records import Entity
+from voxpop.settings import Settings
+from voxpop.store import facts, schema, server, watchlist, writer
+from voxpop.text import stories
+from voxpop.text.entities import Linker
+from voxpop.worker import Result, Step, Worker
+
+if TYPE_CHECKING:
+    from voxpop.models import Reader
+
+_WATCHLIST_SECONDS = 2.0
+
+
+class App:
+    """The live objects of one process. Use as a context manager, or ``close()``."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings.load()
+        self._lease: server.Lease | None = None
+        self._reader: Reader | None = None
+        self._linker: Linker | None = None
+        self._linker_checked = float("-inf")
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> App:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def database_url(self) -> str:
+        """The store's URL; the embedded PostgreSQL is started for it where the settings name none."""
+        url = self.settings.database_url
+        if not url:
+            self._lease = server.acquire(self.settings.home)
+            return self._lease.url
+        return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The store, at the schema of this version."""
+        engine = create_engine(self.database_url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        schema.upgrade(engine)
+        return engine
+
+    @cached_property
+    def log(self) -> Log:
+        """The log, with its topics."""
+        _ = self.engine  # the log's tables are part of the schema
+        log = open_log(self.settings.log_url or self.database_url)
+        for topic in stages.TOPICS.values():
+            log.create(topic, self.settings.partitions)
+        return log
+
+    def reader(self) -> Reader:
+        """The model profile, loaded once."""
+        with self._lock:
+            if self._reader is None:
+                from voxpop import models
+
+                self._reader = models.load(
+                    self.settings.profile, threads=self.settings.threads, batch_tokens=self.settings.batch_tokens
+                )
+            return self._reader
+
+    def watch(self, entities: Sequence[Entity]) -> int:
+        """Makes ``entities`` the watchlist; stored documents are linked anew by the next ``relink``."""
+        with self.engine.begin() as connection:
+            count = watchlist.replace(connection, entities)
+            facts.put(connection, "watchlist", Linker(entities).version)
+        return count
+
+    def linker(self) -> Linker:
+        """The linker of the watchlist in force; a change is seen within two seconds."""
+        with self._lock:
+            if self._linker is None or time.monotonic() - self._linker_checked > _WATCHLIST_SECONDS:
+                with self.engine.connect() as connection:
+                    if self._linker is None or facts.get(connection, "watchlist") != self._linker.version:
+                        self._linker = Linker(watchlist.load(connection))
+                self._linker_checked = time.monotonic()
+            return self._linker
+
+    def surroundings(self, model: str) -> Surroundings:
+        """What the jobs work on."""
+        return Surroundings(settings=self.settings, engine=self.engine, log=self.log, model=model, linker=self.linker)
+
+    def prepare_step(self, channel: str) -> Step:
+        """The news or social consumer: items in, documents out."""
+
+        def run(records: Sequence[Record]) -> Result:
+            prepared = stages.prepare(records, self.linker())
+            return Result(prepared.messages, lambda _: None, prepared.dead)
+
+        topic = stages.TOPICS[channel]
+        return Step(group=f"prepare-{channel}", topics=(topic,), run=run, output=stages.TOPICS["document"])
+
+    def analyse_step(self) -> Step:
+        """The analyst: documents in, opinions into the store."""
+        window = timedelta(hours=self.settings.story_window_hours)
+
+        def run(records: Sequence[Record]) -> Result:
+            analysed = stages.analyse(records, self.reader())
+            return Result(
+                [],
+                lambda connection: writer.write_readings(
+                    connection, analysed.readings, retells=stories.retells, story_window=window
+                ),
+                analysed.dead,
+            )
+
+        return Step(group="analyst", topics=(stages.TOPICS["document"],), run=run)
+
+    def worker(self, step: Step) -> Worker:
+        """A member of the step's consumer group."""
+        return Worker(step, self.log, self.engine, max_records=self.settings.poll_records)
+
+    def close(self) -> None:
+        """Lets go of everything that was opened."""
+        opened = self.__dict__
+        if "log" in opened:
+            self.log.close()
+        if "engine" in opened:
+            self.engine.dispose()
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None

@@ -1,0 +1,47 @@
+"""Brings what the sources read into the log, and what they refused into the dead letters."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import islice
+from typing import NamedTuple
+
+from sqlalchemy import Engine
+
+from voxpop.log.base import Log, Message
+from voxpop.records import DeadLetter, Item
+from voxpop.stages import item_message
+from voxpop.store import writer
+
+BATCH = 1000
+
+
+class Taken(NamedTuple):
+    """How many records came in and how many were refused."""
+
+    items: int
+    refused: int
+
+
+def take(records: Iterable[Item | DeadLetter], log: Log, engine: Engine) -> Taken:
+    """Publishes the items and stores the refusals, some hundreds at a time, in the order in which they come."""
+    items = refused = 0
+    source = iter(records)
+    while batch := list(islice(source, BATCH)):
+        by_topic: dict[str, list[Message]] = defaultdict(list)
+        dead = []
+        for record in batch:
+            if isinstance(record, DeadLetter):
+                dead.append(record)
+            else:
+                topic, message = item_message(record)
+                by_topic[topic].append(message)
+        for topic, messages in sorted(by_topic.items()):
+            log.publish(topic, messages)
+            items += len(messages)
+        if dead:
+            with engine.begin() as connection:
+                writer.write_dead_letters(connection, dead)
+            refused += len(dead)
+    return Taken(items, refused)

@@ -1,0 +1,99 @@
+"""Everything on one machine: the consumers, the analyst and the jobs, in one process until it is stopped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
+
+from voxpop.app import App
+from voxpop.jobs import JOBS, Job, Surroundings
+from voxpop.stages import TOPICS
+from voxpop.store import models as model_versions
+from voxpop.store import positions
+from voxpop.worker import Worker, drain
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+"""Called with (documents read, records still waiting)."""
+
+
+def run(app: App, stop: threading.Event, *, until_idle: bool = False, progress: Progress | None = None) -> None:
+    """Reads the stream and runs the jobs until ``stop`` is set, or until nothing is left to do.
+
+    While a backlog is read no job runs, so that each window is computed once, from all that belongs in it.
+    """
+    reader = app.reader()
+    with app.engine.begin() as connection:
+        model_versions.activate(connection, reader.version, app.settings.profile)
+    around = app.surroundings(reader.version)
+    workers = [app.worker(step) for step in (*map(app.prepare_step, ("news", "social")), app.analyse_step())]
+    with ExitStack() as threads:
+        _start(threads, workers, stop)
+        settle = partial(_settle, app, workers, stop, progress)
+        settle()
+        _run_jobs(around, JOBS, settle)
+        if until_idle:
+            return
+        _tick(around, stop, progress=lambda: _report(app, workers, progress))
+
+
+def waiting(app: App) -> int:
+    """Records of the stream that are not yet handled, by the stored positions."""
+    groups = {"prepare-news": TOPICS["news"], "prepare-social": TOPICS["social"], "analyst": TOPICS["document"]}
+    with app.engine.connect() as connection:
+        heads = {topic: app.log.ends(topic) for topic in groups.values()}
+        left = 0
+        for group, topic in groups.items():
+            done = positions.offsets(connection, group)
+            left += sum(end - done.get((topic, number), 0) for number, end in heads[topic].items())
+    return left
+
+
+def _start(threads: ExitStack, workers: Sequence[Worker], stop: threading.Event) -> None:
+    """Starts the workers; leaving ``threads`` stops them and waits for the cycle in hand."""
+    for worker in workers:
+        thread = threading.Thread(target=worker.run, args=(stop,), name=worker.step.group, daemon=True)
+        thread.start()
+        threads.callback(thread.join)
+    threads.callback(stop.set)
+
+
+def _report(app: App, workers: Sequence[Worker], progress: Progress | None) -> int:
+    left = waiting(app)
+    if progress is not None:
+        progress(workers[-1].records, left)
+    return left
+
+
+def _settle(app: App, workers: Sequence[Worker], stop: threading.Event, progress: Progress | None) -> None:
+    """Waits until the stream is read to its end."""
+    drain(workers, lambda: stop.is_set() or _report(app, workers, progress) == 0)
+
+
+def _run_jobs(around: Surroundings, jobs: Sequence[Job], settle: Callable[[], None]) -> None:
+    for job in jobs:
+        done = job.function(around, datetime.now(UTC))
+        logger.info("%s: %d", job.name, done)
+        if job.name == "relink" and done:
+            settle()
+
+
+def _tick(around: Surroundings, stop: threading.Event, progress: Callable[[], int]) -> None:
+    """Runs each job at its cadence. One that fails is logged and comes again; the others go on."""
+    due = dict.fromkeys((job.name for job in JOBS), datetime.now(UTC))
+    while not stop.wait(1.0):
+        progress()
+        for job in JOBS:
+            now = datetime.now(UTC)
+            if now < due[job.name]:
+                continue
+            due[job.name] = now + job.every
+            try:
+                job.function(around, now)
+            except Exception:
+                logger.exception("job %s failed and will run again in %s", job.name, job.every)

@@ -1,0 +1,98 @@
+"""Cuts and alerts, with the documents that caused them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql import insert
+
+from voxpop.records import Alert
+from voxpop.store import bulk, tables
+
+_EVIDENCE = text(
+    "SELECT (array_agg(m.document_id ORDER BY m.published_at, m.document_id))[1] AS opener,"
+    " min(m.published_at) AS first, count(DISTINCT m.document_id) AS documents"
+    " FROM current_mentions m JOIN story_members s ON s.document_id = m.document_id"
+    " JOIN opinions o ON o.document_id = m.document_id AND o.revision = m.revision"
+    "  AND o.entity_id = m.entity_id AND o.model = :model"
+    " WHERE m.entity_id = :entity AND m.published_at >= :start AND m.published_at < :end"
+    "  AND (o.label IS NULL OR o.label = 'negative')"
+    " GROUP BY s.story_id ORDER BY documents DESC, first, s.story_id LIMIT :most"
+)
+
+
+def evidence(
+    connection: Connection, entity: str, model: str, start: datetime, end: datetime, most: int = 20
+) -> tuple[str, ...]:
+    """Documents that open the adverse stories about ``entity`` in [start, end), the most carried first."""
+    rows = connection.execute(_EVIDENCE, {"entity": entity, "model": model, "start": start, "end": end, "most": most})
+    return tuple(row.opener for row in rows)
+
+
+def save(connection: Connection, alert: Alert, state: str) -> bool:
+    """Stores the alert, or brings the one of the same id up to date; True if it is new."""
+    values = {
+        "alert_id": alert.id,
+        "entity_id": alert.entity,
+        "rule": alert.rule,
+        "state": state,
+        "fired_at": alert.fired_at,
+        "window_start": alert.window_start,
+        "score": alert.score,
+        "cut": alert.cut,
+        "stories": alert.stories,
+        "negative_stories": alert.negative_stories,
+        "expected": alert.expected,
+        "model": alert.model,
+    }
+    changing = ("state", "score", "stories", "negative_stories", "expected")
+    statement = insert(tables.alerts).values(**values)
+    new = connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["alert_id"], set_={name: statement.excluded[name] for name in changing}
+        ).returning(text("xmax = 0"))
+    ).scalar_one()
+    connection.execute(tables.alert_evidence.delete().where(tables.alert_evidence.c.alert_id == alert.id))
+    rows = connection.execute(
+        text("SELECT document_id, revision FROM documents WHERE latest AND document_id = ANY(:ids)"),
+        {"ids": list(alert.evidence)},
+    )
+    revisions = {row.document_id: row.revision for row in rows}
+    bulk.upsert(
+        connection,
+        tables.alert_evidence,
+        ["alert_id", "rank", "document_id", "revision"],
+        [(alert.id, rank, d, revisions[d]) for rank, d in enumerate(alert.evidence)],
+    )
+    return bool(new)
+
+
+def windows(connection: Connection, rule: str, model: str) -> dict[tuple[str, datetime], str]:
+    """The alert id of each (entity, start of its window) that the rule has raised."""
+    rows = connection.execute(
+        text("SELECT alert_id, entity_id, window_start FROM alerts WHERE rule = :rule AND model = :model"),
+        {"rule": rule, "model": model},
+    )
+    return {(row.entity_id, row.window_start): row.alert_id for row in rows}
+
+
+def cuts(connection: Connection, rule: str, model: str) -> list[tuple[datetime, float]]:
+    """(from when it holds, cut), oldest first."""
+    rows = connection.execute(
+        text("SELECT calibrated_to, cut FROM cuts WHERE rule = :rule AND model = :model ORDER BY calibrated_to"),
+        {"rule": rule, "model": model},
+    )
+    return [(row.calibrated_to, row.cut) for row in rows]
+
+
+def save_cut(connection: Connection, rule: str, model: str, calibrated_to: datetime, cut: float, budget: float) -> None:
+    """Keeps the cut that holds from ``calibrated_to`` on; one that is set stays."""
+    values = {"rule": rule, "model": model, "calibrated_to": calibrated_to, "cut": cut, "budget_per_day": budget}
+    connection.execute(insert(tables.cuts).values(**values).on_conflict_do_nothing())
+
+
+def span(connection: Connection) -> tuple[datetime, datetime] | None:
+    """First and last publication of the stored documents that name an entity; None without any."""
+    row = connection.execute(text("SELECT min(published_at) AS first, max(published_at) AS last FROM mentions")).one()
+    return None if row.first is None else (row.first, row.last)
