@@ -23,6 +23,7 @@ from voxpop.records import Entity
 from voxpop.settings import Settings
 from voxpop.store import facts, schema, server, watchlist, writer
 from voxpop.text import stories
+from voxpop.text import watchlist as lists
 from voxpop.text.entities import Linker
 from voxpop.worker import Result, Step, Worker
 
@@ -93,6 +94,13 @@ class App:
             count = watchlist.replace(connection, entities)
             facts.put(connection, "watchlist", Linker(entities).version)
         return count
+
+    def ensure_watchlist(self) -> None:
+        """Watches the shipped companies where nobody has said whom to watch."""
+        with self.engine.connect() as connection:
+            if facts.get(connection, "watchlist") is not None:
+                return
+        self.watch(lists.shipped())
 
     def linker(self) -> Linker:
         """The linker of the watchlist in force; a change is seen within two seconds."""

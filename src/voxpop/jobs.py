@@ -15,13 +15,17 @@ import msgspec
 import numpy as np
 from sqlalchemy import Engine
 
+from voxpop.errors import VoxpopError
+from voxpop.intake import take
 from voxpop.log.base import Log
 from voxpop.records import Alert, Document, Mention, TrendPoint, digest
 from voxpop.settings import Settings
 from voxpop.signals import surge
 from voxpop.signals.windows import HOUR, hour_of
 from voxpop.stages import TOPICS, document_message
+from voxpop.sources import feeds
 from voxpop.store import alerts, rereading, trends
+from voxpop.store import feeds as stored_feeds
 from voxpop.text import stories
 from voxpop.text.entities import Linker
 
@@ -213,7 +217,28 @@ def expire(around: Surroundings, now: datetime) -> int:
         return rereading.expire_raw(connection, before)
 
 
+def poll_feeds(around: Surroundings, now: datetime) -> int:
+    """Polls each kept feed whose turn it is; one that fails is noted and the others go on."""
+    done, pause = 0, timedelta(seconds=around.settings.feed_interval_seconds)
+    with around.engine.connect() as connection:
+        due = [k for k in stored_feeds.kept(connection) if k.polled_at is None or now - k.polled_at >= pause]
+    for kept in due:
+        state, error = None, None
+        try:
+            feed, before = msgspec.convert(kept.detail, feeds.Feed), msgspec.convert(kept.state, feeds.FeedState)
+            polled = feeds.poll(feed, before, fetch=fetch_limits(around.settings), received_at=now, now=now)
+            take([*polled.items, *polled.refused], around.log, around.engine)
+            done += len(polled.items)
+            state = msgspec.to_builtins(polled.state)
+        except VoxpopError as failure:
+            error = str(failure)
+        with around.engine.begin() as connection:
+            stored_feeds.polled(connection, kept.name, now, state, error)
+    return done
+
+
 JOBS: tuple[Job, ...] = (
+    Job(name="feeds", every=timedelta(seconds=15), function=poll_feeds),
     Job(name="relink", every=timedelta(minutes=1), function=relink),
     Job(name="trends", every=timedelta(minutes=1), function=refresh_trends),
     Job(name="calibrate", every=timedelta(hours=1), function=calibrate),

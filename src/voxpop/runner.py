@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
+from typing import NamedTuple
 
+from voxpop.api.server import serving
 from voxpop.app import App
 from voxpop.jobs import JOBS, Job, Surroundings
 from voxpop.stages import TOPICS
@@ -22,24 +25,53 @@ Progress = Callable[[int, int], None]
 """Called with (documents read, records still waiting)."""
 
 
-def run(app: App, stop: threading.Event, *, until_idle: bool = False, progress: Progress | None = None) -> None:
+class Figures(NamedTuple):
+    """What a run did."""
+
+    documents: int
+    refused: int
+    seconds: float
+    """From the first poll until the stream was read, or the run stopped."""
+    documents_per_second: float
+
+
+def run(
+    app: App,
+    stop: threading.Event,
+    *,
+    until_idle: bool = False,
+    serve: bool = False,
+    progress: Progress | None = None,
+    announce: Callable[[str], None] = lambda _: None,
+) -> Figures:
     """Reads the stream and runs the jobs until ``stop`` is set, or until nothing is left to do.
 
     While a backlog is read no job runs, so that each window is computed once, from all that belongs in it.
+
+    Args:
+        serve: serve the dashboard too; ``announce`` is called with its address.
     """
     reader = app.reader()
     with app.engine.begin() as connection:
         model_versions.activate(connection, reader.version, app.settings.profile)
     around = app.surroundings(reader.version)
     workers = [app.worker(step) for step in (*map(app.prepare_step, ("news", "social")), app.analyse_step())]
+    started = time.monotonic()
     with ExitStack() as threads:
+        if serve:
+            announce(threads.enter_context(serving(app)))
         _start(threads, workers, stop)
         settle = partial(_settle, app, workers, stop, progress)
         settle()
-        _run_jobs(around, JOBS, settle)
-        if until_idle:
-            return
-        _tick(around, stop, progress=lambda: _report(app, workers, progress))
+        seconds = time.monotonic() - started
+        for job in JOBS:
+            if until_idle and not stop.is_set():
+                _once(around, job, settle)
+        if not until_idle:
+            _tick(around, stop, progress=lambda: _report(app, workers, progress))
+            seconds = time.monotonic() - started
+    documents, refused = workers[-1].records, sum(w.dead for w in workers)
+    return Figures(documents, refused, seconds, documents / seconds)
 
 
 def waiting(app: App) -> int:
@@ -75,12 +107,11 @@ def _settle(app: App, workers: Sequence[Worker], stop: threading.Event, progress
     drain(workers, lambda: stop.is_set() or _report(app, workers, progress) == 0)
 
 
-def _run_jobs(around: Surroundings, jobs: Sequence[Job], settle: Callable[[], None]) -> None:
-    for job in jobs:
-        done = job.function(around, datetime.now(UTC))
-        logger.info("%s: %d", job.name, done)
-        if job.name == "relink" and done:
-            settle()
+def _once(around: Surroundings, job: Job, settle: Callable[[], None]) -> None:
+    """Runs a job and waits until whatever it sent into the stream is read."""
+    done = job.function(around, datetime.now(UTC))
+    logger.info("%s: %d", job.name, done)
+    settle()
 
 
 def _tick(around: Surroundings, stop: threading.Event, progress: Callable[[], int]) -> None:

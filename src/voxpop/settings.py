@@ -69,6 +69,15 @@ class Settings:
             raise SettingError(f"{unknown[0]} is no setting; `voxpop doctor` lists them all")
         return cls(**{n: _parse(k, environ[k], types[n]) for k, n in known.items() if environ.get(k)})
 
+    def shown(self) -> list[tuple[str, str, str]]:
+        """Rows of (environment variable, value in force, help); a secret that is set shows as dots."""
+        rows = []
+        for f in fields(self):
+            value = str(getattr(self, f.name))
+            hidden = "•••" if value and f.metadata["secret"] else value
+            rows.append((f"VOXPOP_{f.name.upper()}", hidden, f.metadata["help"]))
+        return rows
+
     @classmethod
     def table(cls) -> list[tuple[str, str, str]]:
         """Rows of (environment variable, default, help)."""

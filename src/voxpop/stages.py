@@ -159,7 +159,7 @@ def read(documents: Sequence[Document], reader: Reader) -> list[Reading]:
     readable = [d for d in documents if d.mentions and d.lang in reader.languages]
     texts = list(dict.fromkeys(d.text for d in readable))
     topics = dict(zip(texts, reader.topics(texts), strict=True)) if texts else {}
-    wanted = {d.id + d.revision: _targets(d) for d in readable}
+    wanted = {d.id + d.revision: targets_of(d.text, d.mentions) for d in readable}
     targets = list(dict.fromkeys(t for of_one in wanted.values() for t in of_one.values()))
     sentiment = dict(zip(targets, reader.sentiment(targets), strict=True)) if targets else {}
     readings = []
@@ -170,7 +170,7 @@ def read(documents: Sequence[Document], reader: Reader) -> list[Reading]:
                 document=document,
                 model=reader.version,
                 read=asked is not None,
-                topics=_top(reader.topic_labels, topics[document.text]) if asked is not None else (),
+                topics=top_topics(reader.topic_labels, topics[document.text]) if asked is not None else (),
                 opinions=tuple(_opinion(entity, sentiment[target]) for entity, target in asked.items())
                 if asked is not None
                 else tuple(Opinion(entity=entity, label=None) for entity in _by_entity(document.mentions)),
@@ -186,8 +186,9 @@ def _by_entity(mentions: Sequence[Mention]) -> dict[str, tuple[tuple[int, int], 
     return spans
 
 
-def _targets(document: Document) -> dict[str, Target]:
-    return {entity: Target(document.text, spans) for entity, spans in _by_entity(document.mentions).items()}
+def targets_of(text: str, mentions: Sequence[Mention]) -> dict[str, Target]:
+    """What to ask about each entity that is mentioned in ``text``."""
+    return {entity: Target(text, spans) for entity, spans in _by_entity(mentions).items()}
 
 
 def _opinion(entity: str, probabilities: NDArray[np.float32]) -> Opinion:
@@ -196,7 +197,8 @@ def _opinion(entity: str, probabilities: NDArray[np.float32]) -> Opinion:
     return Opinion(entity=entity, label=label, negative=negative, neutral=neutral, positive=positive)
 
 
-def _top(labels: Sequence[str], probabilities: NDArray[np.float32]) -> tuple[Topic, ...]:
+def top_topics(labels: Sequence[str], probabilities: NDArray[np.float32]) -> tuple[Topic, ...]:
+    """The best topic, and the others at least as probable as ``TOPIC_FLOOR``, best first."""
     order = np.argsort(-probabilities, kind="stable")
     kept = [int(i) for n, i in enumerate(order) if n == 0 or probabilities[i] >= TOPIC_FLOOR]
     return tuple(Topic(label=labels[i], score=float(probabilities[i])) for i in kept)

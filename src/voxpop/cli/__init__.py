@@ -1,0 +1,48 @@
+"""Every command. A command parses, delegates to ``App`` and prints; heavy modules are imported inside."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from voxpop.errors import VoxpopError
+
+app = typer.Typer(
+    name="voxpop",
+    help="Financial public-opinion monitoring: who says what about the companies you watch, and when opinion turns.",
+    epilog="Start with: voxpop demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console()
+errors = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turns an error of ours into one line on stderr and exit code 1; Ctrl-C ends with 130 and no traceback."""
+    try:
+        yield
+    except VoxpopError as error:
+        errors.print(f"[red]voxpop:[/red] {error}", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def main() -> None:
+    """The entry point."""
+    # Imported for their commands, which register themselves.
+    from voxpop.cli import demo, evaluate, intake, stream, system  # noqa: F401
+
+    with told():
+        app()
+    sys.exit(0)

@@ -1,0 +1,248 @@
+"""``ingest``, ``sources``, ``watchlist`` and ``dlq``: what comes in, and what was refused."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from voxpop.cli import Json, app, console, errors, told
+
+sources_app = typer.Typer(help="Feeds that `voxpop run` polls.", no_args_is_help=True)
+watchlist_app = typer.Typer(help="The companies that are watched.", no_args_is_help=True)
+dlq_app = typer.Typer(help="Dead letters: records that were refused, with the reason.", no_args_is_help=True)
+app.add_typer(sources_app, name="sources")
+app.add_typer(watchlist_app, name="watchlist")
+app.add_typer(dlq_app, name="dlq")
+
+
+@app.command(epilog="Example: voxpop ingest posts.jsonl.gz    or: voxpop ingest https://example.org/feed.xml")
+def ingest(
+    source: Annotated[str, typer.Argument(help="JSONL or CSV file (gzip or not), - for stdin, or the URL of a feed.")],
+    name: Annotated[str, typer.Option(help="Source of records that name none; default: the file's name.")] = "",
+    channel: Annotated[str, typer.Option(help="news or social, for records that do not say.")] = "news",
+    layout: Annotated[Path | None, typer.Option("--map", help="TOML map from another layout to items.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring items into the log. What is refused goes to the dead letters; exit code 2 if anything was."""
+    from voxpop.app import App
+    from voxpop.intake import take
+    from voxpop.sources import feeds, files
+    from voxpop.sources.layouts import Layout
+
+    with told(), App() as live:
+        now = datetime.now(UTC)
+        if source.startswith(("http://", "https://")):
+            feed = feeds.Feed(url=source, name=name or source, channel=_channel(channel))
+            polled = feeds.poll(feed, feeds.FeedState(), fetch=_limits(live.settings), received_at=now, now=now)
+            taken = take([*polled.items, *polled.refused], live.log, live.engine)
+        else:
+            path = sys.stdin.buffer if source == "-" else Path(source)
+            defaults = {"source": name or Path(source).name.partition(".")[0] or "stdin", "channel": channel}
+            size = path.stat().st_size if isinstance(path, Path) and path.is_file() else None
+            bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TransferSpeedColumn(),
+                TimeRemainingColumn(),
+                console=errors,
+                disable=as_json or not errors.is_terminal,
+            )
+            with bar:
+                task = bar.add_task(f"ingest {source}", total=size)
+                records = files.read(
+                    path,
+                    defaults=defaults,
+                    layout=Layout.load(layout) if layout else None,
+                    received_at=now,
+                    now=now,
+                    progress=lambda done: bar.update(task, completed=done),
+                )
+                taken = take(records, live.log, live.engine)
+        if as_json:
+            print(msgspec.json.encode(taken._asdict()).decode())
+        else:
+            note = ": `voxpop dlq list` shows them" if taken.refused else ""
+            console.print(f"{taken.items:,} items in, {taken.refused:,} refused{note}")
+        if taken.refused:
+            raise typer.Exit(2)
+
+
+@sources_app.command("add", epilog="Example: voxpop sources add https://example.org/feed.xml --name example")
+def sources_add(
+    url: Annotated[str, typer.Argument(help="RSS or Atom address.")],
+    name: Annotated[str, typer.Option(help="Name of the source; default: the address.")] = "",
+    channel: Annotated[str, typer.Option(help="news or social.")] = "news",
+    full_text: Annotated[bool, typer.Option(help="Fetch each article where the feed has a summary only.")] = False,
+) -> None:
+    """Keep a feed; `voxpop run` polls it from then on."""
+    from voxpop.app import App
+    from voxpop.sources.feeds import Feed
+    from voxpop.store import feeds
+
+    with told(), App() as live:
+        feed = Feed(url=url, name=name or url, channel=_channel(channel), full_text=full_text)
+        with live.engine.begin() as connection:
+            feeds.add(connection, feed.name, msgspec.to_builtins(feed))
+        console.print(f"{feed.name} is kept; try it: voxpop sources test {feed.name}")
+
+
+@sources_app.command("list", epilog="Example: voxpop sources list --json")
+def sources_list(as_json: Json = False) -> None:
+    """Show the feeds, when each was polled and what went wrong."""
+    from voxpop.app import App
+    from voxpop.store import feeds
+
+    with told(), App() as live:
+        with live.engine.connect() as connection:
+            kept = feeds.kept(connection)
+        if as_json:
+            print(msgspec.json.encode([k._asdict() for k in kept]).decode())
+            return
+        table = Table("name", "url", "channel", "polled", "error")
+        for k in kept:
+            polled = k.polled_at.isoformat(timespec="minutes") if k.polled_at else "never"
+            table.add_row(k.name, k.detail["url"], k.detail["channel"], polled, k.error or "")
+        console.print(table if kept else "No feeds yet. Add one: voxpop sources add URL")
+
+
+@sources_app.command("test", epilog="Example: voxpop sources test example")
+def sources_test(name: Annotated[str, typer.Argument(help="Name of a kept feed, or the URL of any.")]) -> None:
+    """Poll a feed once and show what would come in; nothing is stored."""
+    from voxpop.app import App
+    from voxpop.errors import SettingError
+    from voxpop.sources import feeds
+    from voxpop.store import feeds as stored
+
+    with told(), App() as live:
+        if name.startswith(("http://", "https://")):
+            feed = feeds.Feed(url=name, name=name, channel="news")
+        else:
+            with live.engine.connect() as connection:
+                found = [k for k in stored.kept(connection) if k.name == name]
+            if not found:
+                raise SettingError(f"no feed is called {name!r}: `voxpop sources list` shows them")
+            feed = msgspec.convert(found[0].detail, feeds.Feed)
+        now = datetime.now(UTC)
+        polled = feeds.poll(feed, feeds.FeedState(), fetch=_limits(live.settings), received_at=now, now=now)
+        for item in polled.items:
+            console.print(f"[dim]{item.published_at:%Y-%m-%d %H:%M}[/dim] {item.title or item.text[:100]}")
+        for dead in polled.refused:
+            console.print(f"[red]refused[/red] {dead.reason}")
+        console.print(f"{len(polled.items)} items, {len(polled.refused)} refused")
+
+
+@sources_app.command("remove", epilog="Example: voxpop sources remove example")
+def sources_remove(name: Annotated[str, typer.Argument(help="Name of a kept feed.")]) -> None:
+    """Stop polling a feed; what it brought stays."""
+    from voxpop.app import App
+    from voxpop.errors import SettingError
+    from voxpop.store import feeds
+
+    with told(), App() as live, live.engine.begin() as connection:
+        if not feeds.remove(connection, name):
+            raise SettingError(f"no feed is called {name!r}: `voxpop sources list` shows them")
+
+
+@watchlist_app.command("load", epilog="Example: voxpop watchlist load companies.csv")
+def watchlist_load(path: Annotated[Path, typer.Argument(help="CSV; columns as in the README.")]) -> None:
+    """Make a CSV the watchlist. Stored documents are linked anew by `voxpop run`."""
+    from voxpop.app import App
+    from voxpop.text import watchlist
+
+    with told(), App() as live:
+        console.print(f"{live.watch(watchlist.load(path))} entities are watched")
+
+
+@watchlist_app.command("list", epilog="Example: voxpop watchlist list --json")
+def watchlist_list(as_json: Json = False) -> None:
+    """Show who is watched."""
+    from voxpop.app import App
+    from voxpop.store import watchlist
+
+    with told(), App() as live:
+        with live.engine.connect() as connection:
+            entities = watchlist.load(connection)
+        if as_json:
+            print(msgspec.json.encode(entities).decode())
+            return
+        table = Table("id", "name", "tickers", "sector", "country")
+        for e in entities:
+            table.add_row(e.id, e.name, " ".join(e.tickers), e.sector or "", e.country or "")
+        console.print(table if entities else "Nobody is watched yet: voxpop watchlist load FILE.csv")
+
+
+@dlq_app.command("list", epilog="Example: voxpop dlq list --stage ingest")
+def dlq_list(
+    stage: Annotated[str, typer.Option(help="Only this stage.")] = "",
+    limit: Annotated[int, typer.Option(help="Most rows.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Show refused records, newest first, with personal data masked."""
+    from voxpop.app import App
+    from voxpop.store import deadletters
+    from voxpop.text.mask import mask
+
+    with told(), App() as live:
+        with live.engine.connect() as connection:
+            total, rows = deadletters.listed(connection, stage or None, limit)
+        if as_json:
+            shown = [
+                {"id": r.id, "stage": r.stage, "reason": mask(r.reason), "origin": r.origin, "position": r.position}
+                for r in rows
+            ]
+            print(msgspec.json.encode({"total": total, "dead_letters": shown}).decode())
+            return
+        table = Table("id", "stage", "where", "reason", title=f"{total:,} dead letters", title_justify="left")
+        for r in rows:
+            where = r.origin if r.position is None else f"{r.origin}:{r.position}"
+            table.add_row(r.id[:12], r.stage, where, mask(r.reason.strip().splitlines()[-1])[:160])
+        console.print(table if total else "No dead letters.")
+
+
+@dlq_app.command("show", epilog="Example: voxpop dlq show 3f2a90c1")
+def dlq_show(key: Annotated[str, typer.Argument(help="Id of a dead letter, or its beginning.")]) -> None:
+    """Show one refused record whole, with personal data masked."""
+    from voxpop.app import App
+    from voxpop.store import deadletters
+    from voxpop.text.mask import mask
+
+    with told(), App() as live:
+        with live.engine.connect() as connection:
+            row = deadletters.one(connection, key)
+        console.print(f"id       {row.id}\nstage    {row.stage}\norigin   {row.origin}:{row.position}", highlight=False)
+        console.print(f"received {row.received_at.isoformat(timespec='seconds')}", highlight=False)
+        console.print(f"reason   {mask(row.reason)}", highlight=False, markup=False)
+        console.print(mask(row.payload.decode("utf-8", "replace")), highlight=False, markup=False)
+
+
+@dlq_app.command("replay", epilog="Example: voxpop dlq replay --all    after the cause was mended")
+def dlq_replay(
+    keys: Annotated[list[str] | None, typer.Argument(help="Ids, or their beginnings.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send refused records through their stage once more; those refused again stay."""
+    from voxpop.app import App
+    from voxpop.replay import replay
+
+    with told(), App() as live:
+        if not keys and not every:
+            raise typer.BadParameter("name the dead letters, or --all")
+        done = replay(live, None if every else keys or [])
+        if as_json:
+            print(msgspec.json.encode(done._asdict()).decode())
+        else:
+            console.print(f"{done.replayed:,} went through, {done.refused:,} were refused again")
+
+
+def _channel(word: str) -> Literal["news", "social"]:
+    if word not in ("news", "social"):
+        raise typer.BadParameter("channel is news or social")
+    return "news" if word == "news" else "social"

@@ -1,0 +1,51 @@
+"""The feeds that are kept, and how far each was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from voxpop.store.tables import feeds
+
+
+class Kept(NamedTuple):
+    """A feed as stored: ``detail`` and ``state`` are the source room's own records, as plain values."""
+
+    name: str
+    detail: dict[str, Any]
+    state: dict[str, Any]
+    polled_at: datetime | None
+    error: str | None
+
+
+def add(connection: Connection, name: str, detail: Mapping[str, Any]) -> None:
+    """Keeps a feed; one of that name is replaced and read from the start."""
+    statement = insert(feeds).values(name=name, detail=dict(detail), state={})
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"], set_={"detail": dict(detail), "state": {}, "polled_at": None, "error": None}
+        )
+    )
+
+
+def kept(connection: Connection) -> list[Kept]:
+    """All of them, by name."""
+    rows = connection.execute(select(*(feeds.c[name] for name in Kept._fields)).order_by(feeds.c.name))
+    return [Kept(*row) for row in rows]
+
+
+def remove(connection: Connection, name: str) -> bool:
+    """Forgets a feed; False if there is none of that name."""
+    return connection.execute(delete(feeds).where(feeds.c.name == name)).rowcount == 1
+
+
+def polled(connection: Connection, name: str, at: datetime, state: Mapping[str, Any] | None, error: str | None) -> None:
+    """Notes a poll: its new state where it went well, its error where not."""
+    values: dict[str, Any] = {"polled_at": at, "error": error}
+    if state is not None:
+        values["state"] = dict(state)
+    connection.execute(update(feeds).where(feeds.c.name == name).values(**values))
