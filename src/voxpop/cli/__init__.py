@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 
@@ -24,6 +25,11 @@ console = Console()
 errors = Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
+
+
+def emit(value: object) -> None:
+    """One JSON value on a line of stdout."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
 @contextmanager

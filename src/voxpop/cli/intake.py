@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from voxpop.cli import Json, app, console, errors, told
+from voxpop.cli import Json, app, console, emit, errors, told
 
 sources_app = typer.Typer(help="Feeds that `voxpop run` polls.", no_args_is_help=True)
 watchlist_app = typer.Typer(help="The companies that are watched.", no_args_is_help=True)
@@ -66,7 +66,7 @@ def ingest(
                 )
                 taken = take(records, live.log, live.engine)
         if as_json:
-            print(msgspec.json.encode(taken._asdict()).decode())
+            emit(taken._asdict())
         else:
             note = ": `voxpop dlq list` shows them" if taken.refused else ""
             console.print(f"{taken.items:,} items in, {taken.refused:,} refused{note}")
@@ -103,7 +103,7 @@ def sources_list(as_json: Json = False) -> None:
         with live.engine.connect() as connection:
             kept = feeds.kept(connection)
         if as_json:
-            print(msgspec.json.encode([k._asdict() for k in kept]).decode())
+            emit([k._asdict() for k in kept])
             return
         table = Table("name", "url", "channel", "polled", "error")
         for k in kept:
@@ -170,7 +170,7 @@ def watchlist_list(as_json: Json = False) -> None:
         with live.engine.connect() as connection:
             entities = watchlist.load(connection)
         if as_json:
-            print(msgspec.json.encode(entities).decode())
+            emit(entities)
             return
         table = Table("id", "name", "tickers", "sector", "country")
         for e in entities:
@@ -197,7 +197,7 @@ def dlq_list(
                 {"id": r.id, "stage": r.stage, "reason": mask(r.reason), "origin": r.origin, "position": r.position}
                 for r in rows
             ]
-            print(msgspec.json.encode({"total": total, "dead_letters": shown}).decode())
+            emit({"total": total, "dead_letters": shown})
             return
         table = Table("id", "stage", "where", "reason", title=f"{total:,} dead letters", title_justify="left")
         for r in rows:
@@ -237,7 +237,7 @@ def dlq_replay(
             raise typer.BadParameter("name the dead letters, or --all")
         done = replay(live, None if every else keys or [])
         if as_json:
-            print(msgspec.json.encode(done._asdict()).decode())
+            emit(done._asdict())
         else:
             console.print(f"{done.replayed:,} went through, {done.refused:,} were refused again")
 

@@ -15,7 +15,7 @@ import msgspec
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from voxpop.cli import Json, app, console, errors, told
+from voxpop.cli import Json, app, console, emit, errors, told
 
 _LINES = 256
 
@@ -53,7 +53,7 @@ def run(
                 announce=lambda url: errors.print(f"Dashboard: {url}    Ctrl-C ends."),
             )
         if as_json:
-            print(msgspec.json.encode(figures._asdict()).decode())
+            emit(figures._asdict())
         else:
             console.print(
                 f"{figures.documents:,} documents read in {figures.seconds:.1f} s"

@@ -8,11 +8,10 @@ import platform
 import shutil
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.table import Table
 
-from voxpop.cli import Json, app, console, errors, told
+from voxpop.cli import Json, app, console, emit, errors, told
 
 db_app = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(db_app, name="db")
@@ -59,7 +58,7 @@ def db_status(as_json: Json = False) -> None:
             }
         status = {"schema": schema.current(live.engine), "records_waiting": waiting(live), "rows": counted}
         if as_json:
-            print(msgspec.json.encode(status).decode())
+            emit(status)
             return
         table = Table("table", "rows", title=f"schema {status['schema']}, {status['records_waiting']} records waiting")
         for name, rows in sorted(counted.items()):
@@ -108,7 +107,7 @@ def doctor(as_json: Json = False) -> None:
         checks["database"] = "your own" if settings.database_url else str(server.status(settings.home))
         checks["model"] = _model(settings.profile)
         if as_json:
-            print(msgspec.json.encode({"checks": checks, "settings": settings.shown()}).decode())
+            emit({"checks": checks, "settings": settings.shown()})
             return
         table = Table("check", "found", show_header=False)
         for name, found in checks.items():

@@ -1,0 +1,73 @@
+"""Fixtures that every room shares: a real PostgreSQL with a database of its own for each test.
+
+``VOXPOP_DATABASE_URL`` names a server to use; without it the tests start the embedded one in a folder of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import make_url
+
+from voxpop.settings import Settings
+from voxpop.store import schema
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """A home folder that the database server's user can reach."""
+    import shutil
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="voxpop-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server_url(home: Path) -> Iterator[str]:
+    """URL (``postgresql+psycopg://``) of a server on which databases may be made."""
+    given = os.environ.get("VOXPOP_DATABASE_URL")
+    if given:
+        yield given.replace("postgresql://", "postgresql+psycopg://", 1)
+        return
+    from voxpop.store import server
+
+    lease = server.acquire(home)
+    yield lease.url
+    lease.release()
+    server.stop(home)
+
+
+@pytest.fixture
+def database_url(server_url: str) -> Iterator[str]:
+    """URL of an empty database, dropped afterwards."""
+    name = f"voxpop_test_{uuid.uuid4().hex[:12]}"
+    admin = make_url(server_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on a database at the newest schema."""
+    engine = create_engine(database_url)
+    schema.upgrade(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def settings(database_url: str, home: Path) -> Settings:
+    """Settings that name the test's own database."""
+    return Settings(database_url=database_url, home=home, port=0)
