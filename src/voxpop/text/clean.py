@@ -53,7 +53,7 @@ def _opening(head: str, body: str) -> str:
 def clean_url(url: str) -> str:
     """``url`` without white space around it, tracking parameters, or a fragment made of them."""
     url = url.strip()
-    return _untracked(url) if "?" in url or "#" in url else url
+    return _untracked(url).strip() if "?" in url or "#" in url else url
 
 
 def _plain(text: str) -> str:
