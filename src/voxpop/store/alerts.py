@@ -68,6 +68,19 @@ def save(connection: Connection, alert: Alert, state: str) -> bool:
     return bool(new)
 
 
+def stored(connection: Connection) -> list[Alert]:
+    """All alerts with their evidence, by the time at which they fired."""
+    rows = connection.execute(
+        text(
+            "SELECT a.alert_id AS id, a.entity_id AS entity, a.rule, a.fired_at, a.window_start, a.score, a.cut,"
+            " a.stories, a.negative_stories, a.expected, a.model, array(SELECT e.document_id FROM alert_evidence e"
+            "  WHERE e.alert_id = a.alert_id ORDER BY e.rank) AS evidence"
+            " FROM alerts a ORDER BY a.fired_at, a.alert_id"
+        )
+    )
+    return [Alert(**{**row._mapping, "evidence": tuple(row.evidence)}) for row in rows]
+
+
 def windows(connection: Connection, rule: str, model: str) -> dict[tuple[str, datetime], str]:
     """The alert id of each (entity, start of its window) that the rule has raised."""
     rows = connection.execute(

@@ -1,0 +1,122 @@
+"""The demonstration: the sample stream through the whole system, and what was found."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import psycopg
+from sqlalchemy.engine import make_url
+
+from voxpop import sample
+from voxpop.app import App
+from voxpop.intake import Taken, take
+from voxpop.records import Alert
+from voxpop.runner import Figures, Progress, run
+from voxpop.settings import Settings
+from voxpop.signals.windows import silences
+from voxpop.sources import files
+from voxpop.store import alerts, counts
+from voxpop.text import watchlist
+
+_PREFIX = "voxpop_demo_"
+
+
+class Finding(NamedTuple):
+    """A planted incident, and when it was noticed."""
+
+    incident: sample.Incident
+    alert: Alert | None
+
+    @property
+    def delay(self) -> timedelta | None:
+        """From its first item to the alert; None if it was missed."""
+        return None if self.alert is None else self.alert.fired_at - self.incident.begins
+
+
+class Summary(NamedTuple):
+    """What the demonstration measured."""
+
+    taken: Taken
+    figures: Figures
+    stories: int
+    unread: int
+    findings: list[Finding]
+    false_alerts: list[Alert]
+    silences: list[tuple[str, datetime, datetime]]
+
+    def counts(self) -> dict[str, float]:
+        """The figures that a program may check."""
+        return {
+            "incidents_planted": len(self.findings),
+            "incidents_found": sum(f.alert is not None for f in self.findings),
+            "false_alerts": len(self.false_alerts),
+            "items_in": self.taken.items,
+            "items_refused": self.taken.refused + self.figures.refused,
+            "stories": self.stories,
+            "unread_documents": self.unread,
+            "documents_per_second": round(self.figures.documents_per_second, 1),
+        }
+
+
+@contextmanager
+def demo_app(settings: Settings) -> Iterator[App]:
+    """An app on a database of its own, so that a demonstration never touches real data nor another one."""
+    with App(settings) as base:
+        admin = make_url(base.database_url).set(drivername="postgresql")
+        name = f"{_PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
+        with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
+            _drop_unused(connection)
+            connection.execute(f'CREATE DATABASE "{name}"')
+        url = admin.set(database=name).render_as_string(hide_password=False)
+        with App(dataclasses.replace(settings, database_url=url)) as app:
+            yield app
+
+
+def _drop_unused(connection: psycopg.Connection) -> None:
+    """Drops the databases of earlier demonstrations that nobody looks at any more."""
+    rows = connection.execute(
+        "SELECT datname FROM pg_database d WHERE datname LIKE %s"
+        " AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)",
+        (_PREFIX.replace("_", r"\_") + "%",),
+    ).fetchall()
+    for (name,) in rows:
+        try:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        except psycopg.errors.ObjectInUse:  # somebody has come back to it since
+            continue
+
+
+def play(app: App, *, progress: Progress | None = None) -> Summary:
+    """Brings the sample in, reads it to its end, judges it, and holds the alerts against the truth."""
+    app.watch(watchlist.load(sample.watchlist_path()))
+    taken = _ingest(app)
+    figures = run(app, threading.Event(), until_idle=True, progress=progress)
+    with app.engine.connect() as connection:
+        raised = alerts.stored(connection)
+        stories, unread = counts.stories(connection), counts.unread(connection)
+        heard = counts.heard(connection)
+    planted = sample.incidents()
+    findings = [Finding(i, next((a for a in raised if _explains(i, a)), None)) for i in planted]
+    false = [a for a in raised if not any(_explains(i, a) for i in planted)]
+    last = max((times[-1] for times in heard.values()), default=sample.FIRST_DAY)
+    silent = [(source, *span) for source, times in sorted(heard.items()) for span in silences(times, last)]
+    return Summary(taken, figures, stories, unread, findings, false, silent)
+
+
+def _ingest(app: App) -> Taken:
+    now = datetime.now(UTC)
+    stream = io.BytesIO("".join(sample.stream()).encode())
+    records = files.read(stream, defaults={"source": "sample", "channel": "news"}, received_at=now, now=now)
+    return take(records, app.log, app.engine)
+
+
+def _explains(incident: sample.Incident, alert: Alert) -> bool:
+    return alert.entity == incident.entity and incident.begins <= alert.fired_at <= incident.ends

@@ -1,0 +1,114 @@
+"""The sample stream: fourteen days of invented news and posts about invented companies, with its truth.
+
+The texts lie in ``data/sample`` as their authors wrote them, a JSON object a line with day, time, source and a tag;
+here they become the items of a stream. Only the reposts of one harmless story are multiplied, to the number that such
+stories reach.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from itertools import count, cycle, islice
+from typing import Any, NamedTuple
+
+import msgspec
+
+FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
+SHARDS = ("background_en.jsonl", "incidents_en.jsonl", "chinese.jsonl")
+REPOSTS = 400
+_BROKEN = {
+    100: '{"id": "cut", "source": "Sector Watch", "channel": "news", "published_at": "2026-03-04T10:0',
+    500: '{"id": "zone", "source": "chirper", "channel": "social", "published_at": "2026-03-08 10:00", "text": "hm"}',
+    900: '{"id": "9", "source": "chirper", "channel": "social", "published_at": "2026-03-10T10:00:00Z", "text": ""}',
+}
+_FOLDER = files("voxpop.data") / "sample"
+
+
+class Incident(NamedTuple):
+    """Something that really happens in the sample."""
+
+    tag: str
+    title: str
+    entity: str
+    begins: datetime
+    """When the first item about it was published."""
+    ends: datetime
+
+
+def lines() -> list[dict[str, Any]]:
+    """The sample as written, in order of time, each with ``published_at``, and the reposts multiplied."""
+    written = [msgspec.json.decode(line) for shard in SHARDS for line in _text(shard).splitlines() if line.strip()]
+    for line in written:
+        line["published_at"] = _time(line)
+    reposts = [line for line in written if line["tag"] == "trap_reposts"]
+    return sorted([*written, *_more_reposts(reposts)], key=lambda line: line["published_at"])
+
+
+def items() -> Iterator[dict[str, Any]]:
+    """The stream as JSON objects fit for ``voxpop ingest``."""
+    numbers: dict[str, count[int]] = {}
+    for line in lines():
+        number = next(numbers.setdefault(line["source"], count(1)))
+        yield {
+            "id": f"{number:05d}",
+            **{name: line[name] for name in ("source", "channel", "title", "text", "author", "reach")},
+            "published_at": line["published_at"].isoformat(),
+        }
+
+
+def stream() -> Iterator[str]:
+    """The stream as a file has it, a line an item; three lines are broken, as some always are."""
+    for number, item in enumerate(items()):
+        if number in _BROKEN:
+            yield _BROKEN[number] + "\n"
+        yield msgspec.json.encode(item).decode() + "\n"
+
+
+def incidents() -> list[Incident]:
+    """What is planted, by the time at which it begins."""
+    begins: dict[str, datetime] = {}
+    for line in lines():
+        begins.setdefault(line["tag"], line["published_at"])
+    truth = tomllib.loads(_text("truth.toml"))["incidents"]
+    found = [
+        Incident(tag, of["title"], of["entity"], begins[tag], FIRST_DAY + timedelta(days=of["last_day"]))
+        for tag, of in truth.items()
+    ]
+    return sorted(found, key=lambda incident: incident.begins)
+
+
+def watchlist_path() -> Any:
+    """The CSV of the sample's companies."""
+    return _FOLDER / "watchlist.csv"
+
+
+def _text(name: str) -> str:
+    return (_FOLDER / name).read_text("utf-8")
+
+
+def _time(line: dict[str, Any]) -> datetime:
+    hour, minute = line["time"].split(":")
+    return FIRST_DAY + timedelta(days=line["day"] - 1, hours=int(hour), minutes=int(minute))
+
+
+def _more_reposts(written: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The same retellings again by other people, a post every three minutes from the last written one on."""
+    if not written:
+        return
+    last = max(line["published_at"] for line in written)
+    for number, line in enumerate(islice(cycle(written[1:]), REPOSTS - len(written)), 1):
+        author = f"reader_{number:03d}"
+        text = line["text"] if number % 3 else f"RT @{line['author']}: {line['text']}"
+        yield {
+            **line,
+            "channel": "social",
+            "source": "chirper",
+            "title": "",
+            "author": author,
+            "reach": 20 + number % 97,
+            "text": text,
+            "published_at": last + timedelta(minutes=3 * number),
+        }
