@@ -1,0 +1,46 @@
+# Two commands do everything: `make demo` and `make test`. Each builds .venv with what it needs, then does its job.
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+
+.PHONY: demo test check format clean
+
+demo: $(VENV)/.demo  ## play the sample stream end to end and show what it found
+	@$(BIN)/voxpop demo $(ARGS)
+
+test: $(VENV)/.test  ## the checks and the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.test  ## the checks alone
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(BIN)/uv: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Voxpop needs Python 3.11 or newer: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
+	@touch $@
+
+$(VENV)/.demo: $(BIN)/uv pyproject.toml constraints.txt
+	@echo "Installing into $(VENV): about 5.5 GB with torch's CUDA libraries, 2.5 GB with UV_TORCH_BACKEND=cpu."
+	@$(UV) --editable .
+	@touch $@
+
+$(VENV)/.test: $(BIN)/uv pyproject.toml constraints.txt
+	@echo "Installing into $(VENV): about 6.3 GB with torch's CUDA libraries, Kafka's and Airflow's clients and the test tools."
+	@$(UV) --editable '.[kafka,airflow]' --group test
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,6 @@
+"""The social consumer: cleans, masks and links what ``items.social`` holds. Start as many as there are partitions."""
+
+from voxpop.consumer import main
+
+if __name__ == "__main__":
+    main("social")
