@@ -55,6 +55,8 @@ def test_a_plain_item_comes_through_in_utc() -> None:
         ("2026-02-01T00:00:00Z", datetime(2026, 2, 1, tzinfo=UTC)),
         ("2026-02-01 00:00:00.123456789+00:00", datetime(2026, 2, 1, 0, 0, 0, 123456, tzinfo=UTC)),
         ("20260201T000000-0530", datetime(2026, 2, 1, 5, 30, tzinfo=UTC)),
+        ("2026-02-01 00:00:00 UTC", datetime(2026, 2, 1, tzinfo=UTC)),
+        ("2026-02-01 08:00 +0800", datetime(2026, 2, 1, tzinfo=UTC)),
         ("Sun, 01 Feb 2026 00:00:00 GMT", datetime(2026, 2, 1, tzinfo=UTC)),
         ("Sun, 01 Feb 2026 00:00 EST", datetime(2026, 2, 1, 5, tzinfo=UTC)),
         ("1 Feb 2026 00:00:00 -0000", datetime(2026, 2, 1, tzinfo=UTC)),

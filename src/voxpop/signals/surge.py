@@ -39,7 +39,7 @@ class Rule:
     """Weight of the pooled rate against the entity's own, in hours of evidence."""
     floor_rate: float = 0.02
     """Least usual rate, in stories an hour: the first mention ever of an entity is not infinitely surprising."""
-    dispersion: float = 0.35
+    dispersion: float = 0.2
     """Variance beyond Poisson: var = mean + dispersion * mean**2 over a horizon."""
     least_stories: int = 3
     """Fewer adverse stories than this are no surge, however rare."""
