@@ -21,6 +21,7 @@ from voxpop.jobs import Surroundings
 from voxpop.log.base import Log, Record, open_log
 from voxpop.records import Entity
 from voxpop.settings import Settings
+from voxpop.sources.fetch import Fetcher
 from voxpop.store import facts, schema, server, watchlist, writer
 from voxpop.text import stories
 from voxpop.text import watchlist as lists
@@ -77,6 +78,14 @@ class App:
             log.create(topic, self.settings.partitions)
         return log
 
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """How feeds and articles are fetched."""
+        s = self.settings
+        return Fetcher(
+            timeout=s.feed_timeout_seconds, max_bytes=s.feed_max_bytes, allow_private=s.feed_private_addresses
+        )
+
     def reader(self) -> Reader:
         """The model profile, loaded once."""
         with self._lock:
@@ -114,7 +123,14 @@ class App:
 
     def surroundings(self, model: str) -> Surroundings:
         """What the jobs work on."""
-        return Surroundings(settings=self.settings, engine=self.engine, log=self.log, model=model, linker=self.linker)
+        return Surroundings(
+            settings=self.settings,
+            engine=self.engine,
+            log=self.log,
+            model=model,
+            linker=self.linker,
+            fetcher=self.fetcher,
+        )
 
     def prepare_step(self, channel: str) -> Step:
         """The news or social consumer: items in, documents out."""

@@ -22,8 +22,9 @@ from voxpop.records import Alert, Document, Mention, TrendPoint, digest
 from voxpop.settings import Settings
 from voxpop.signals import surge
 from voxpop.signals.windows import HOUR, hour_of
-from voxpop.stages import TOPICS, document_message
 from voxpop.sources import feeds
+from voxpop.sources.fetch import Fetcher
+from voxpop.stages import TOPICS, document_message
 from voxpop.store import alerts, rereading, trends
 from voxpop.store import feeds as stored_feeds
 from voxpop.text import stories
@@ -46,6 +47,7 @@ class Surroundings:
     model: str
     """The model version whose opinions count."""
     linker: Callable[[], Linker]
+    fetcher: Fetcher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +228,7 @@ def poll_feeds(around: Surroundings, now: datetime) -> int:
         state, error = None, None
         try:
             feed, before = msgspec.convert(kept.detail, feeds.Feed), msgspec.convert(kept.state, feeds.FeedState)
-            polled = feeds.poll(feed, before, fetch=fetch_limits(around.settings), received_at=now, now=now)
+            polled = feeds.poll(feed, before, around.fetcher, received_at=now, now=now)
             take([*polled.items, *polled.refused], around.log, around.engine)
             done += len(polled.items)
             state = msgspec.to_builtins(polled.state)

@@ -40,7 +40,7 @@ def ingest(
         now = datetime.now(UTC)
         if source.startswith(("http://", "https://")):
             feed = feeds.Feed(url=source, name=name or source, channel=_channel(channel))
-            polled = feeds.poll(feed, feeds.FeedState(), fetch=_limits(live.settings), received_at=now, now=now)
+            polled = feeds.poll(feed, feeds.FeedState(), live.fetcher, received_at=now, now=now)
             taken = take([*polled.items, *polled.refused], live.log, live.engine)
         else:
             path = sys.stdin.buffer if source == "-" else Path(source)
@@ -130,7 +130,7 @@ def sources_test(name: Annotated[str, typer.Argument(help="Name of a kept feed, 
                 raise SettingError(f"no feed is called {name!r}: `voxpop sources list` shows them")
             feed = msgspec.convert(found[0].detail, feeds.Feed)
         now = datetime.now(UTC)
-        polled = feeds.poll(feed, feeds.FeedState(), fetch=_limits(live.settings), received_at=now, now=now)
+        polled = feeds.poll(feed, feeds.FeedState(), live.fetcher, received_at=now, now=now)
         for item in polled.items:
             console.print(f"[dim]{item.published_at:%Y-%m-%d %H:%M}[/dim] {item.title or item.text[:100]}")
         for dead in polled.refused:
