@@ -39,6 +39,7 @@ FIELDS: Final = frozenset(Item.__struct_fields__) - {"received_at"}
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LANG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
+_ZONE_APART = re.compile(r"(?<=\d)\s+(?:(?:UTC|GMT|Z)|([+-]\d\d:?\d\d))$")
 _COUNT = re.compile(r"[0-9]{1,15}(\.0+)?")
 
 
@@ -127,12 +128,17 @@ def parse_date(raw: str, field: str = "published_at") -> datetime:
         Refused: it is neither.
     """
     if len(raw) <= 64:
-        for parser in (datetime.fromisoformat, _rfc2822):
+        for parser in (_iso8601, _rfc2822):
             try:
                 return parser(raw)
             except (ValueError, TypeError, OverflowError, IndexError):
                 continue
     raise Refused(f"{field} {_short(raw)} is not a date in ISO 8601 or RFC 2822", field)
+
+
+def _iso8601(raw: str) -> datetime:
+    # "2026-02-01 10:00:00 UTC" and "… +0800" are common enough; the standard wants the zone without a blank.
+    return datetime.fromisoformat(_ZONE_APART.sub(lambda zone: zone[1] or "Z", raw))
 
 
 def _rfc2822(raw: str) -> datetime:
