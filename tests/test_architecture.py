@@ -25,6 +25,7 @@ FLOORS: list[set[str]] = [
     {"runner"},
     {"demo"},
     {"cli"},
+    {"__main__"},
 ]
 PURE = {"text", "signals"}
 HEAVY = ("torch", "transformers", "peft", "trafilatura", "feedparser", "plotly", "pandas")
