@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"intake", "worker", "training"},
     {"jobs"},
     {"app"},
-    {"api", "replay", "consumer"},
+    {"api", "replay", "consumer", "scheduled"},
     {"runner"},
     {"demo"},
     {"cli"},
