@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 
-from voxpop.text import lexicon
+from voxpop.text import contrasts
 
 MAX_WORDS = 400
 """Words of a text that are compared and hashed; a Chinese character is a word here."""
@@ -71,7 +71,7 @@ _DROPPED = re.compile(
     _any(
         r"(?:https?:/|www\.)[!-~]*…?",
         r"(?:(?<=//)|(?<![A-Za-z0-9_.]))@[\w-]{1,30}",
-        r"['’]s\b|['’]",
+        r"['’]s\b",
         r"\[(?:EMAIL|PHONE|ID|CARD|IBAN)\]",
     )
 )
@@ -93,7 +93,7 @@ def normalise(text: str, title_end: int = 0) -> str:
     while (prefix := _PREFIX.match(body)) and prefix.end():
         body = body[prefix.end() :]
     body = _without_tail(body)
-    words = _WORD.findall(_DROPPED.sub(" ", body).lower().replace("’", ""))[:MAX_WORDS]
+    words = _WORD.findall(_DROPPED.sub(" ", body).replace("'", "").replace("’", "").lower())[:MAX_WORDS]
     return " ".join(words).replace(",", "")
 
 
@@ -162,7 +162,7 @@ def _signature(tokens: list[str]) -> npt.NDArray[np.uint64]:
     that only share characters or the words of a trade; single words keep short texts together.
     """
     codes = np.fromiter((zlib.crc32(word.encode()) for word in tokens), dtype=np.uint64, count=len(tokens))
-    common = np.fromiter((word in lexicon.STOP for word in tokens), dtype=np.bool_, count=len(tokens))
+    common = np.fromiter((word in contrasts.STOP for word in tokens), dtype=np.bool_, count=len(tokens))
     pairs = codes[:-1] * _MIXERS[0, 0] + codes[1:] * _MIXERS[0, 1]
     features = np.concatenate([codes[~common], pairs >> _HALF, codes[common]])
     hashes = (features * _MULTIPLIERS + _INCREMENTS) >> _HALF  # (BANDS * ROWS, features), multiply-shift hashing
@@ -275,7 +275,7 @@ def _numbers(tokens: Sequence[str]) -> set[str]:
         if match := _NUMBER.match(token):
             found.add(match[2].rstrip("0").rstrip(".") if "." in match[2] else match[2].lstrip("0") or "0")
             token = match[3]
-        if value := lexicon.NUMBERS.get(token):
+        if value := contrasts.NUMBERS.get(token):
             found.add(value)
     return found
 
@@ -288,26 +288,26 @@ def _numbers_disagree(a: Sequence[str], b: Sequence[str]) -> bool:
 
 def _opposed(a: Sequence[str], b: Sequence[str]) -> bool:
     left, right = set(a), set(b)
-    sides = {side for token in left - right for side in lexicon.POLARITY.get(token, ())}
-    return any((axis, -sign) in sides for token in right - left for axis, sign in lexicon.POLARITY.get(token, ()))
+    sides = {side for token in left - right for side in contrasts.POLARITY.get(token, ())}
+    return any((axis, -sign) in sides for token in right - left for axis, sign in contrasts.POLARITY.get(token, ()))
 
 
 def _negated(a: Sequence[str], b: Sequence[str]) -> bool:
     """One side says no where the other does not."""
     left, right = set(a), set(b)
-    if bool((left - right) & lexicon.NEGATORS) != bool((right - left) & lexicon.NEGATORS):
+    if bool((left - right) & contrasts.NEGATORS) != bool((right - left) & contrasts.NEGATORS):
         return True
-    return bool(lexicon.NEGATORS_ZH.search("".join(a))) != bool(lexicon.NEGATORS_ZH.search("".join(b)))
+    return bool(contrasts.NEGATORS_ZH.search("".join(a))) != bool(contrasts.NEGATORS_ZH.search("".join(b)))
 
 
 def _other_name(a: list[str], b: list[str], blocks: Sequence[tuple[list[str], list[str]]]) -> bool:
     """Names of one side stand where the other has other names."""
-    if _exclusive(lexicon.NAMES_ZH, a, b) or _other_subject_zh(a, b):
+    if _exclusive(contrasts.NAMES_ZH, a, b) or _other_subject_zh(a, b):
         return True
     everywhere = set(a) & set(b)
     for x, y in blocks:
-        left = [t for t in x if t not in everywhere and lexicon.is_name(t)]
-        right = [t for t in y if t not in everywhere and lexicon.is_name(t)]
+        left = [t for t in x if t not in everywhere and contrasts.is_name(t)]
+        right = [t for t in y if t not in everywhere and contrasts.is_name(t)]
         if left and right and not any(_alike(s, t) for s in left for t in right):
             return True
     return False
@@ -331,18 +331,20 @@ def _other_subject_zh(a: list[str], b: list[str]) -> bool:
         if op.tag != "replace" or min(len(x), len(y)) < 2 or x < "\u3400" or y < "\u3400":
             continue
         follows = "".join(a[op.src_end : op.src_end + 2])
-        if lexicon.SUFFIXES_ZH.match(follows) or (lexicon.SUFFIXES_ZH.search(x) and lexicon.SUFFIXES_ZH.search(y)):
+        if contrasts.SUFFIXES_ZH.match(follows) or (
+            contrasts.SUFFIXES_ZH.search(x) and contrasts.SUFFIXES_ZH.search(y)
+        ):
             return True
-        opener = lexicon.NEUTRAL_OPENERS_ZH.match(left) or lexicon.NEUTRAL_OPENERS_ZH.match(right)
+        opener = contrasts.NEUTRAL_OPENERS_ZH.match(left) or contrasts.NEUTRAL_OPENERS_ZH.match(right)
         if op.src_start == op.dest_start == 0 and not opener:
             return True
     return False
 
 
 def _other_event(a: list[str], b: list[str]) -> bool:
-    left = {lexicon.EVENTS[t] for t in a if t in lexicon.EVENTS}
-    right = {lexicon.EVENTS[t] for t in b if t in lexicon.EVENTS}
-    return (bool(left - right) and bool(right - left)) or _exclusive(lexicon.EVENTS_ZH, a, b, kinds=True)
+    left = {contrasts.EVENTS[t] for t in a if t in contrasts.EVENTS}
+    right = {contrasts.EVENTS[t] for t in b if t in contrasts.EVENTS}
+    return (bool(left - right) and bool(right - left)) or _exclusive(contrasts.EVENTS_ZH, a, b, kinds=True)
 
 
 def _exclusive(pattern: re.Pattern[str], a: list[str], b: list[str], *, kinds: bool = False) -> bool:
