@@ -43,7 +43,11 @@ _AXES = (
         "downgrade underweight underperform bearish sell short",
     ),
     ("profit profitable surplus", "loss losses lossmaking deficit"),
-    ("confirm admit acknowledge accept approve back support", "deny denied refute reject dismiss oppose block veto"),
+    (
+        "confirm admit acknowledge accept approve back support clear allow permit",
+        "deny denied refute reject oppose block",
+    ),
+    ("allow uphold grant win", "dismiss overturn veto ban bar"),
     ("win won", "lose lost"),
     ("hire recruit appoint name join", "fire dismiss sack quit resign leave left oust lay layoff"),
     ("launch start begin began open reopen resume restart", "halt stop end close shut suspend cancel delay postpone"),
@@ -54,6 +58,9 @@ _AXES = (
     ("join enter", "exit leave withdraw"),
     ("add create", "remove scrap eliminate"),
     ("settle", "sue"),
+    ("stable affirm", "negative unstable"),
+    ("paid paying", "free unpaid"),
+    ("major full", "minor partial"),
     ("before", "after"),
     ("first", "last"),
     ("inflow", "outflow"),
@@ -86,9 +93,9 @@ def _polarity() -> dict[str, tuple[tuple[int, int], ...]]:
 POLARITY = _polarity()
 """Word to its (axis, side) pairs, the side being 1 or -1."""
 
-NEGATORS = _set("not no never without cannot wont isnt arent wasnt didnt doesnt dont hasnt havent") | _forms(
-    "deny denied refute reject"
-)
+NEGATORS = _set(
+    "not no never without cannot wont isnt arent wasnt didnt doesnt dont hasnt havent couldnt wouldnt shouldnt"
+) | _forms("deny denied refute reject")
 NEGATORS_ZH = re.compile("不|未|没|沒|无|無|非|否认|否認|辟谣|闢謠|不实|澄清|虚假")
 
 # --- names -----------------------------------------------------------------------------------------------------------
@@ -172,7 +179,7 @@ def is_name(word: str) -> bool:
     """Whether a normalised Latin word looks like a name: in the list, or neither common nor built like a word."""
     if word in NAMES:
         return True
-    return word.isascii() and word.isalpha() and len(word) > 1 and word not in COMMON and not _WORDLIKE.match(word)
+    return word.isascii() and word.isalpha() and word not in COMMON and not _WORDLIKE.match(word)
 
 
 # --- what happens ----------------------------------------------------------------------------------------------------
@@ -195,7 +202,7 @@ EVENTS_ZH = re.compile(
     "(?P<delist>退市)|(?P<reduce>减持)|(?P<increase>增持)|(?P<resign>辞职|离职)|(?P<arrest>被捕|被拘|带走)|"
     "(?P<pledge>质押)|(?P<default>违约|逾期)|(?P<outage>宕机|故障)|(?P<placing>定增|配股)|(?P<freeze>冻结)|"
     "(?P<patent>专利)|(?P<order>中标|订单|合同)|(?P<dearer>涨价|提价)|(?P<cheaper>降价)|(?P<open>开业|投产)|"
-    "(?P<stop>停产|停业)|(?P<suspend>停牌)|(?P<resume>复牌)"
+    "(?P<stop>停产|停业)|(?P<brakes>刹车|制动)|(?P<battery>电池)|(?P<steering>转向)|(?P<airbag>气囊)|(?P<suspend>停牌)|(?P<resume>复牌)"
 )
 
 # --- numbers written as words ----------------------------------------------------------------------------------------

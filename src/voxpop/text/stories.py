@@ -306,8 +306,7 @@ def _other_name(a: list[str], b: list[str], blocks: Sequence[tuple[list[str], li
         return True
     everywhere = set(a) & set(b)
     for x, y in blocks:
-        left = [t for t in x if t not in everywhere and contrasts.is_name(t)]
-        right = [t for t in y if t not in everywhere and contrasts.is_name(t)]
+        left, right = ([t for t in side if t not in everywhere and contrasts.is_name(t)] for side in (x, y))
         if left and right and not any(_alike(s, t) for s in left for t in right):
             return True
     return False
