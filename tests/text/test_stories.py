@@ -230,7 +230,7 @@ def test_keys_are_what_they_were() -> None:
     assert bands("acme recalls heaters")[:2] == KNOWN_KEYS
 
 
-KNOWN_KEYS = (3599040925338116349, -6030858824963224416)
+KNOWN_KEYS = (-6069747306225067459, -6162420331470017763)
 
 FILLERS_EN = ["also", "meanwhile", "reportedly", "apparently", "indeed", "perhaps", "generally", "thus", "too"]
 FILLERS_ZH = "据消息称目前其中另外同时据悉相关有关方面情况表示认为"

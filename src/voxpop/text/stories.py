@@ -105,6 +105,9 @@ def _without_tail(body: str) -> str:
     """``body`` without a closing URL, attribution or word cut by an ellipsis."""
     for _ in range(4):
         tail = body[-120:]
+        lowered = tail.lower()
+        if not any(sign in lowered for sign in _TAIL_SIGNS):
+            return body
         shorter = _SUFFIX.sub("", _LAST_ADDRESS.sub("", _CUT_ADDRESS.sub("", tail.rstrip())))
         if shorter == tail or not (kept := body[:-120] + shorter).strip():
             return body
@@ -112,6 +115,24 @@ def _without_tail(body: str) -> str:
     return body
 
 
+_TAIL_SIGNS = (
+    "http",
+    "www.",
+    "via",
+    "source",
+    "h/t",
+    "more",
+    "story",
+    "…",
+    "...",
+    "来源",
+    "來源",
+    "自",
+    "全文",
+    "原文",
+    "链接",
+    "图片",
+)
 _LAST_ADDRESS = re.compile(r"\s*(?:https?:/|www\.)[!-~]*…?$")
 
 # --- locality-sensitive hashing --------------------------------------------------------------------------------------
@@ -127,8 +148,9 @@ def _constants(name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint64]:
     return (np.frombuffer(raw, dtype="<u8").astype(np.uint64) | np.uint64(1)).reshape(shape)
 
 
-_MULTIPLIERS = _constants("multiplier", (BANDS * ROWS, 1))
-_INCREMENTS = _constants("increment", (BANDS * ROWS, 1))
+_MULTIPLIERS = _constants("multiplier", (BANDS * ROWS, 1)).astype(np.uint32)
+_INCREMENTS = _constants("increment", (BANDS * ROWS, 1)).astype(np.uint32)
+_FIRST_OF_PAIR, _SECOND_OF_PAIR = _constants("pair", (2,)).astype(np.uint32)
 _MIXERS = _constants("mixer", (BANDS, ROWS))
 _BAND_NUMBERS = _constants("band", (BANDS,))
 _HALF = np.uint64(32)
@@ -147,7 +169,7 @@ def bands(words: str) -> tuple[int, ...]:
     signature = _signature(tokens).reshape(BANDS, ROWS)
     keys = (signature * _MIXERS).sum(axis=1, dtype=np.uint64) + _BAND_NUMBERS
     keys ^= keys >> _HALF
-    keys *= _MULTIPLIERS[0]
+    keys *= _BAND_NUMBERS[0]
     found: list[int] = keys.view(np.int64).tolist()
     if (size := _head(tokens)) is not None:
         head = blake2b(" ".join(tokens[:size]).encode(), digest_size=8, person=b"head").digest()
@@ -161,15 +183,16 @@ def _signature(tokens: list[str]) -> npt.NDArray[np.uint64]:
     A hash u in [0, 1) becomes u**2 to weigh half: its chance to be the highest falls by that. Pairs keep apart texts
     that only share characters or the words of a trade; single words keep short texts together.
     """
-    codes = np.fromiter((zlib.crc32(word.encode()) for word in tokens), dtype=np.uint64, count=len(tokens))
-    common = np.fromiter((word in contrasts.STOP for word in tokens), dtype=np.bool_, count=len(tokens))
-    pairs = codes[:-1] * _MIXERS[0, 0] + codes[1:] * _MIXERS[0, 1]
-    features = np.concatenate([codes[~common], pairs >> _HALF, codes[common]])
-    hashes = (features * _MULTIPLIERS + _INCREMENTS) >> _HALF  # (BANDS * ROWS, features), multiply-shift hashing
-    light = hashes[:, len(features) - int(common.sum()) :]
-    light *= light
-    light >>= _HALF
-    highest: npt.NDArray[np.uint64] = hashes.max(axis=1)
+    codes = np.array([zlib.crc32(word.encode()) for word in tokens], dtype=np.uint32)
+    common = np.array([word in contrasts.STOP for word in tokens])
+    pairs = codes[:-1] * _FIRST_OF_PAIR + codes[1:] * _SECOND_OF_PAIR
+    features = np.concatenate([codes[~common], pairs, codes[common]])
+    features ^= features >> np.uint32(15)
+    hashes = features * _MULTIPLIERS + _INCREMENTS  # (BANDS * ROWS, features), modulo 2**32
+    if common.any():
+        light = hashes[:, len(features) - int(common.sum()) :]
+        light[:] = (light.astype(np.uint64) ** 2) >> _HALF
+    highest: npt.NDArray[np.uint64] = hashes.max(axis=1).astype(np.uint64)
     return highest
 
 
