@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, text
 
@@ -157,17 +158,16 @@ def test_a_member_that_lost_its_claim_drops_what_it_computed(engine: Engine, log
         assert sum(positions.offsets(connection, "g").values()) == 30
 
 
-def test_a_database_that_drops_its_connections_is_waited_for(engine: Engine, log: Log) -> None:
+def test_a_database_that_drops_its_connections_is_waited_for(engine: Engine, log: Log, database_url: str) -> None:
     values = publish(log, 400)
-    with running(Worker(step(), log, engine, max_records=10)):
+    admin = psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True)
+    with admin, running(Worker(step(), log, engine, max_records=10)):
         for _ in range(3):
             time.sleep(0.1)
-            with engine.connect() as connection:
-                connection.execute(
-                    text(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                    )
-                )
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        engine.dispose()  # the test's own look must not meet a connection that was dropped
         wait_for(lambda: len(seen(engine)) >= 400)
     assert seen(engine) == values

@@ -1,0 +1,146 @@
+"""The scheduled work: alerts that a surge raises, links that a new watchlist makes, raw records that expire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, text
+
+from tests.store.samples import MODEL, START, document, reading, write
+from voxpop import jobs
+from voxpop.jobs import Surroundings
+from voxpop.log.base import Log, open_log
+from voxpop.records import DeadLetter, Document, Entity, decode
+from voxpop.settings import Settings
+from voxpop.sources.fetch import Fetcher
+from voxpop.stages import TOPICS
+from voxpop.store import alerts, writer
+from voxpop.text.entities import Linker
+
+NOW = datetime(2026, 4, 1, tzinfo=UTC)
+BOLT = Entity(id="bolt", name="Boltworks Holdings", tickers=("BLTW",))
+
+
+@pytest.fixture
+def log(engine: Engine, database_url: str) -> Iterator[Log]:
+    log = open_log(database_url)
+    for topic in TOPICS.values():
+        log.create(topic, 2)
+    yield log
+    log.close()
+
+
+@pytest.fixture
+def around(engine: Engine, log: Log, settings: Settings) -> Surroundings:
+    linker = Linker([BOLT])
+    return Surroundings(
+        settings=settings, engine=engine, log=log, model=MODEL, linker=lambda: linker, fetcher=Fetcher()
+    )
+
+
+def fortnight(engine: Engine, *, surge: bool) -> None:
+    """Two weeks of two companies with a bad story every other day; then twelve in three hours of one of them."""
+    readings = []
+    for hour in range(0, 14 * 24, 3):
+        for entity in ("acme", "calm"):
+            label = "negative" if hour % 48 == 0 else "neutral"
+            readings.append(
+                reading(document(f"{entity}{hour}", hour, f"{entity} at {hour}", entities=(entity,)), label)
+            )
+    if surge:
+        for n in range(12):
+            readings.append(reading(document(f"s{n}", 250.5 + n / 4, f"bad news {n} of acme"), "negative"))
+    write(engine, readings)
+
+
+def judge(around: Surroundings) -> int:
+    jobs.refresh_trends(around, NOW)
+    jobs.calibrate(around, NOW)
+    return jobs.raise_alerts(around, NOW)
+
+
+def test_a_surge_alarms_once_with_the_documents_that_caused_it(engine: Engine, around: Surroundings) -> None:
+    fortnight(engine, surge=True)
+    assert judge(around) == 1
+    with engine.connect() as connection:
+        (alert,) = alerts.stored(connection)
+        bodies = connection.execute(
+            text("SELECT text FROM documents WHERE document_id = ANY(:ids)"), {"ids": list(alert.evidence)}
+        ).scalars()
+        assert {body for body in bodies if "bad news" in body} >= {f"bad news {n} of acme" for n in range(12)}
+    assert alert.entity == "acme"
+    assert timedelta(hours=250) < alert.fired_at - START <= timedelta(hours=253)
+    assert alert.score >= alert.cut
+    assert judge(around) == 0, "a second look raises nothing new"
+
+
+def test_a_calm_fortnight_alarms_nobody(engine: Engine, around: Surroundings) -> None:
+    fortnight(engine, surge=False)
+    assert judge(around) == 0
+
+
+def test_nothing_alarms_before_a_week_is_known(engine: Engine, around: Surroundings) -> None:
+    write(
+        engine,
+        [reading(document("base", 0, "first", entities=("calm",)))]
+        + [reading(document(f"s{n}", 100 + n / 4, f"bad news {n}"), "negative") for n in range(12)],
+    )
+    assert judge(around) == 0
+
+
+def test_the_alert_keeps_its_id_when_late_news_moves_its_start(engine: Engine, around: Surroundings) -> None:
+    fortnight(engine, surge=True)
+    judge(around)
+    with engine.connect() as connection:
+        (before,) = alerts.stored(connection)
+    write(engine, [reading(document(f"l{n}", 249.2 + n / 10, f"earlier bad news {n}"), "negative") for n in range(6)])
+    assert judge(around) == 0
+    with engine.connect() as connection:
+        (after,) = alerts.stored(connection)
+    assert after.id == before.id
+    assert after.stories > before.stories
+
+
+def test_nothing_stored_is_no_work(around: Surroundings) -> None:
+    assert judge(around) == 0
+    assert jobs.relink(around, NOW) == 0
+
+
+def test_a_company_added_later_is_linked_in_what_is_stored(engine: Engine, around: Surroundings) -> None:
+    body = "Shares of Boltworks Holdings fell on Monday"
+    write(engine, [reading(document("a", 0, body, entities=(), linked_with="older"))])
+    write(engine, [reading(document("b", 1, "Nothing of interest happened", entities=(), linked_with="older"))])
+    assert jobs.relink(around, NOW) == 1
+    consumer = around.log.subscribe("test", [TOPICS["document"]])
+    consumer.poll(1, 0)
+    for partition in consumer.assignment():
+        consumer.seek(partition, 0)
+    (record,) = consumer.poll(10, 5)
+    consumer.close()
+    again = decode(Document, record.value)
+    assert [(m.entity, again.text[m.start : m.end]) for m in again.mentions] == [("bolt", "Boltworks Holdings")]
+    assert again.bands
+    assert jobs.relink(around, NOW) == 0
+
+
+def test_raw_records_expire_once_every_group_has_read_them(engine: Engine, around: Surroundings) -> None:
+    from voxpop.log.base import Message
+
+    around.log.publish(TOPICS["news"], [Message(b"k", b"v")])
+    with engine.begin() as connection:
+        writer.write_dead_letters(connection, [DeadLetter(stage="s", reason="r", payload=b"p")])
+        for table in ("log_records", "dead_letters"):
+            connection.execute(text(f"UPDATE {table} SET received_at = received_at - interval '1 year'"))
+        connection.execute(
+            text(
+                "INSERT INTO positions SELECT 'g', topic_id, n, topic, 0, 1, 'me' FROM log_topics,"
+                " generate_series(0, 1) n"
+            )
+        )
+    today = datetime.now(UTC)
+    assert jobs.expire(around, today) == 1, "the record is not read yet, the dead letter goes"
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE positions SET next_offset = 1"))
+    assert jobs.expire(around, today) == 1
