@@ -1,0 +1,23 @@
+"""Text in, topics and sentiment out. Importing this package is cheap; torch is imported by :func:`load`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from voxpop.models.targets import Target
+
+if TYPE_CHECKING:
+    from voxpop.models.reader import Reader
+
+__all__ = ["Reader", "Target", "load"]
+
+
+def load(profile: str, *, threads: int = 0, batch_tokens: int = 4096) -> Reader:
+    """Loads the model profile of that name (or at that path); see :func:`voxpop.models.reader.load`.
+
+    Raises:
+        ModelError: a profile, encoder, adapter or head is missing, corrupt or not the one that was named.
+    """
+    from voxpop.models import reader
+
+    return reader.load(profile, threads=threads, batch_tokens=batch_tokens)

@@ -1,0 +1,111 @@
+"""BERT's encoder as one function over a dictionary of tensors, with LoRA merged into its weights.
+
+It computes what ``transformers.BertModel`` computes (a test holds the two equal) and imports in no time.
+LoRA: Hu et al. 2021, arXiv 2106.09685: W' = W + (alpha / r) B A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from voxpop.models.encoding import Tokens
+
+HEADS = 12
+LAYERS = 6
+NORM_EPS = 1e-12
+
+ADAPTED = (
+    "attention.self.query",
+    "attention.self.key",
+    "attention.self.value",
+    "attention.output.dense",
+    "intermediate.dense",
+    "output.dense",
+)
+"""Linear layers of each block, all of which have an adapter."""
+
+Weights = Mapping[str, Tensor]
+
+
+class Inputs(NamedTuple):
+    """Sequences of one padded width: ids (b, w); real tokens and target tokens as booleans (b, w)."""
+
+    ids: Tensor
+    real: Tensor
+    target: Tensor
+
+
+def inputs(sequences: Sequence[Tokens], width: int) -> Inputs:
+    """Pads to ``width`` with ``[PAD]`` (0)."""
+    ids = torch.zeros((len(sequences), width), dtype=torch.long)
+    real = torch.zeros((len(sequences), width), dtype=torch.bool)
+    target = torch.zeros((len(sequences), width), dtype=torch.bool)
+    for row, (tokens, positions) in enumerate(sequences):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        real[row, : len(tokens)] = True
+        target[row, positions] = True
+    return Inputs(ids, real, target)
+
+
+def encode(weights: Weights, ids: Tensor, real: Tensor) -> Tensor:
+    """Hidden states (b, w, 384) of ids (b, w) in the dtype of the weights."""
+    hidden = functional.embedding(ids, weights["embeddings.word_embeddings.weight"])
+    hidden = hidden + weights["embeddings.token_type_embeddings.weight"][0]
+    hidden = hidden + weights["embeddings.position_embeddings.weight"][: ids.shape[1]]
+    hidden = _norm(weights, "embeddings.LayerNorm", hidden)
+    mask = real[:, None, None, :]  # (b, 1, 1, w): every token looks at the real ones
+    for layer in range(LAYERS):
+        hidden = _block(weights, f"encoder.layer.{layer}.", hidden, mask)
+    return hidden
+
+
+def _block(weights: Weights, at: str, hidden: Tensor, mask: Tensor) -> Tensor:
+    query, key, value = (
+        _linear(weights, f"{at}attention.self.{name}", hidden).view(*hidden.shape[:2], HEADS, -1).transpose(1, 2)
+        for name in ("query", "key", "value")
+    )  # (b, heads, w, 32) each
+    attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    attended = _linear(weights, f"{at}attention.output.dense", attended.transpose(1, 2).flatten(2))
+    hidden = _norm(weights, f"{at}attention.output.LayerNorm", attended + hidden)
+    inner = functional.gelu(_linear(weights, f"{at}intermediate.dense", hidden))  # (b, w, 1536)
+    return _norm(weights, f"{at}output.LayerNorm", _linear(weights, f"{at}output.dense", inner) + hidden)
+
+
+def _linear(weights: Weights, at: str, hidden: Tensor) -> Tensor:
+    return functional.linear(hidden, weights[f"{at}.weight"], weights[f"{at}.bias"])
+
+
+def _norm(weights: Weights, at: str, hidden: Tensor) -> Tensor:
+    weight, bias = weights[f"{at}.weight"], weights[f"{at}.bias"]
+    return functional.layer_norm(hidden, weight.shape, weight, bias, NORM_EPS)
+
+
+def pool(hidden: Tensor, batch: Inputs) -> Tensor:
+    """Features (b, 768) in float32: the mean of all tokens beside the mean of the target's (of all, without one)."""
+    hidden = hidden.float()
+    target = torch.where(batch.target.any(dim=1, keepdim=True), batch.target, batch.real)
+    return torch.cat([_mean(hidden, batch.real), _mean(hidden, target)], dim=1)
+
+
+def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    kept = mask.unsqueeze(-1).float()
+    return (hidden * kept).sum(dim=1) / kept.sum(dim=1)
+
+
+def merged(weights: Weights, adapter: Weights, scale: float) -> dict[str, Tensor]:
+    """``weights`` with every ``scale * B @ A`` of ``adapter`` (names as peft saves them) added, in float32.
+
+    Raises:
+        KeyError: the adapter lacks a layer.
+        RuntimeError: a shape does not fit.
+    """
+    result = dict(weights)
+    for name in (f"encoder.layer.{layer}.{part}" for layer in range(LAYERS) for part in ADAPTED):
+        down, up = (adapter[f"base_model.model.{name}.lora_{side}.weight"].float() for side in "AB")
+        result[f"{name}.weight"] = weights[f"{name}.weight"] + scale * (up @ down)
+    return result

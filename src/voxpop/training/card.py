@@ -1,0 +1,111 @@
+"""The model card of a trained adapter, in Markdown."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from voxpop.models.profile import TaskProfile
+from voxpop.training.datasets import TEST_PERCENT, VALIDATION_PERCENT
+from voxpop.training.loop import Options
+
+
+class Origin(NamedTuple):
+    """Where a set comes from, and under which licence."""
+
+    title: str
+    licence: str
+
+
+ORIGINS: Mapping[str, Origin] = {
+    "sentiment_en_sentfin": Origin("SEntFiN 1.0, news headlines with entities", "MIT"),
+    "sentiment_en_twitter": Origin("Twitter financial news sentiment", "MIT"),
+    "entity_sentiment_en_finentity": Origin("FinEntity, entity spans in financial news", "ODC-BY 1.0"),
+    "topic_en_twitter": Origin("Twitter financial news topic", "MIT"),
+}
+
+
+def card(metrics: Mapping[str, Any], stated: TaskProfile, data: Sequence[Path]) -> str:
+    """The card: what it is, data with licences, how it was split, what was measured, how to make it again."""
+    task, options = metrics["task"], metrics["options"]
+    lines = [
+        f"# {task.capitalize()}, English",
+        "",
+        f"LoRA adapter (rank {options['rank']}, every linear layer) and linear head over {stated.encoder}"
+        " (Apache-2.0).",
+        f"It gives probabilities of: {', '.join(stated.labels)}.",
+        "",
+        *_ASKED[task],
+        "",
+        "## Data",
+        "",
+        "| set | licence |",
+        "|---|---|",
+        *(f"| {origin.title} (`{path.name}`) | {origin.licence} |" for path, origin in map(_origin, data)),
+        "",
+        f"Split by text: {100 - VALIDATION_PERCENT - TEST_PERCENT} % training, {VALIDATION_PERCENT} % validation,"
+        f" {TEST_PERCENT} % test, by a hash. Exact repeats (but for links, case and punctuation) are removed first;"
+        " texts that share their first or last eight words lie in one split."
+        f" Rows: {', '.join(f'{count:,} {name}' for name, count in metrics['rows'].items())}.",
+        "",
+        "## Measured on the test split",
+        "",
+        f"Weights as shipped, encoder in {metrics['dtype'].removeprefix('torch.')}.",
+        "",
+        "| part | rows | accuracy | macro-F1 |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {m['n']:,} | {m['accuracy']:.3f} | {m['macro_f1']:.3f} |"
+            for name, m in metrics["test"].items()
+        ),
+        *_opposites(metrics.get("opposites")),
+        "",
+        "## Limits",
+        "",
+        "English only. Trained on headlines, posts and short news passages up to 2023; other kinds of text, irony and"
+        " long reports are read less well. It is no investment advice.",
+        "",
+        "## Made again by",
+        "",
+        f"    {_command(task, stated, data, options)}",
+        "",
+        f"with Voxpop {version('voxpop')} and seed {options['seed']}; all options are in `metrics.json`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_ASKED = {
+    "topic": ["The head of a text is read, links left out."],
+    "sentiment": [
+        "Every mention of the entity that is asked about is hidden behind `[MASK]`, so that names carry no prior; the",
+        "head sees the mean of all tokens beside that of the masks. Without an entity it speaks of the whole text.",
+    ],
+}
+
+
+def _command(task: str, stated: TaskProfile, data: Sequence[Path], options: Mapping[str, Any]) -> str:
+    """The command, with those options that are not the usual ones."""
+    usual = asdict(Options())
+    changed = [f"--{name.replace('_', '-')} {value}" for name, value in options.items() if value != usual[name]]
+    return " ".join(
+        ["voxpop train", task, *(shlex.quote(path.name) for path in data), "--out", stated.adapter.name, *changed]
+    )
+
+
+def _origin(path: Path) -> tuple[Path, Origin]:
+    return path, ORIGINS.get(path.name.split(".")[0], Origin("a set of your own", "yours to state"))
+
+
+def _opposites(measured: Mapping[str, float] | None) -> list[str]:
+    if measured is None:
+        return []
+    return [
+        "",
+        f"Texts that are good for one entity and bad for another: {measured['texts']}, with {measured['entities']} such"
+        f" entities, of which {measured['accuracy']:.1%} are read rightly; in {measured['whole_texts']:.1%} of the"
+        " texts all are.",
+    ]

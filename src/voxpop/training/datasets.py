@@ -1,0 +1,181 @@
+"""Labelled sets as they lie on disk (JSON lines, gzip or not), made into examples and split by text.
+
+A sentiment row is one of three kinds, told apart by its fields:
+
+    {"text", "label"}                                        the document as a whole
+    {"text", "entities": {name: label}, "label"}             towards each named entity, and as a whole
+    {"text", "spans": [{"start", "end", "entity", "label"}]} towards each entity at these places
+
+A topic row is {"text", "label"}. Texts pass through the same cleaning as the documents that will be read.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from voxpop.errors import SettingError
+from voxpop.models.encoding import TextEncoder, Tokens
+from voxpop.models.profile import MAX_TOKENS, Task
+from voxpop.records import digest
+from voxpop.text.clean import clean
+
+Split = Literal["train", "validation", "test"]
+Row = Mapping[str, Any]
+
+VALIDATION_PERCENT, TEST_PERCENT = 7, 10
+_REPEAT_WORDS = 8
+
+
+class Example(NamedTuple):
+    """A text, what is asked about in it (no spans: the whole), the answer, and the set it comes from."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    label: str
+    source: str
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The JSON objects of a file, a line each.
+
+    Raises:
+        SettingError: the file is missing, or a line is not a JSON object with a text.
+    """
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield _row(path, number, line)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SettingError(f"{path} cannot be read as JSON lines: {error}") from error
+
+
+def _row(path: Path, number: int, line: bytes) -> Row:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise SettingError(f"{path}, line {number}, is not JSON: {error}") from error
+    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+        raise SettingError(f"{path}, line {number}, is no object with a text")
+    return row
+
+
+def examples(task: Task, paths: Sequence[Path]) -> list[Example]:
+    """Every example of ``task`` in the files, in order; rows without a label are left out."""
+    make = _topic_examples if task == "topic" else _sentiment_examples
+    return [example for path in paths for row in read_rows(path) for example in make(row, path.name.split(".")[0])]
+
+
+def _topic_examples(row: Row, source: str) -> Iterator[Example]:
+    if row.get("label") is not None:
+        yield Example(clean("", row["text"]).text, (), str(row["label"]), source)
+
+
+def _sentiment_examples(row: Row, source: str) -> Iterator[Example]:
+    text = clean("", row["text"]).text
+    if row.get("label") is not None:
+        yield Example(text, (), row["label"], source)
+    if "entities" in row:
+        named: Iterable[tuple[str, str]] = ((_restored(name), label) for name, label in row["entities"].items())
+    elif "spans" in row:
+        named = _agreed(row)
+    else:
+        named = _cashtag(text, row.get("label"))
+    for name, label in named:
+        if spans := find_spans(text, name):
+            yield Example(text, spans, label, source)
+
+
+def _restored(name: str) -> str:
+    # SEntFiN replaced ratings by labels inside some names as well: "Frank Rusnegative", "Bajaj neutralings".
+    return name.replace("negative", "sell").replace("neutral", "Hold")
+
+
+def _agreed(row: Row) -> Iterator[tuple[str, str]]:
+    """The entities of a row with spans whose every span bears the same label."""
+    labels: dict[str, set[str]] = defaultdict(set)
+    for span in row["spans"]:
+        labels[row["text"][span["start"] : span["end"]]].add(span["label"])
+    return ((name, found.pop()) for name, found in labels.items() if len(found) == 1)
+
+
+def _cashtag(text: str, label: str | None) -> Iterator[tuple[str, str]]:
+    """A post that names exactly one cashtag speaks of it."""
+    tags = set(re.findall(r"(?<!\w)\$[A-Za-z]{1,6}\b", text))
+    if len(tags) == 1 and label is not None:
+        yield tags.pop(), label
+
+
+def find_spans(text: str, name: str) -> tuple[tuple[int, int], ...]:
+    """Where ``name`` stands in ``text`` as whole words, in any case; anywhere at all where it never does."""
+    if not name.strip():
+        return ()
+    quoted = re.escape(name.strip())
+    whole = tuple(m.span() for m in re.finditer(rf"(?<!\w){quoted}(?!\w)", text, re.IGNORECASE))
+    return whole or tuple(m.span() for m in re.finditer(quoted, text, re.IGNORECASE))
+
+
+def tokens_of(task: Task, rows: Sequence[Example], encoder: TextEncoder) -> list[Tokens]:
+    """What the encoder sees of each row."""
+    if task == "topic":
+        return encoder.heads([row.text for row in rows], MAX_TOKENS[task])
+    return encoder.targets([(row.text, row.spans) for row in rows], MAX_TOKENS[task])
+
+
+# --- splits ----------------------------------------------------------------------------------------------------------
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case words and numbers without links: what two tellings of the same news share."""
+    return re.findall(r"\w+", re.sub(r"https?://\S+", " ", text.lower()))
+
+
+def without_repeats(rows: Sequence[Example]) -> list[Example]:
+    """The first example of those with the same words, spans and source of question."""
+    seen: dict[tuple[str, tuple[str, ...]], Example] = {}
+    for row in rows:
+        asked = tuple(row.text[start:end].lower() for start, end in row.spans)
+        seen.setdefault((" ".join(words_of(row.text)), asked), row)
+    return list(seen.values())
+
+
+def split(rows: Sequence[Example]) -> dict[Split, list[Example]]:
+    """Train, validation and test, the same whenever and wherever it runs.
+
+    Rows that share their first or last eight words (retold, shortened or extended news) lie in one split; which one
+    follows from a hash of the words that name the group.
+    """
+    parts: dict[Split, list[Example]] = {"train": [], "validation": [], "test": []}
+    for row, group in zip(rows, _groups(rows), strict=True):
+        percent = int(digest(group), 16) % 100
+        name: Split = "test" if percent < TEST_PERCENT else "train"
+        if TEST_PERCENT <= percent < TEST_PERCENT + VALIDATION_PERCENT:
+            name = "validation"
+        parts[name].append(row)
+    return parts
+
+
+def _groups(rows: Sequence[Example]) -> list[str]:
+    """The name of each row's group: the smallest key of its connected component."""
+    parent: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        while parent.setdefault(key, key) != key:
+            parent[key] = key = parent[parent[key]]
+        return key
+
+    heads = []
+    for row in rows:
+        words = words_of(row.text)
+        head = root("head " + " ".join(words[:_REPEAT_WORDS]))
+        tail = root("tail " + " ".join(words[-_REPEAT_WORDS:]))
+        parent[max(head, tail)] = min(head, tail)
+        heads.append("head " + " ".join(words[:_REPEAT_WORDS]))
+    return [root(head) for head in heads]

@@ -1,0 +1,159 @@
+"""What a training run leaves behind: adapter, head, metrics, model card; and a profile made of two such folders."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from voxpop.errors import ModelError
+from voxpop.models.checkpoint import BUNDLED, EncoderFiles, sha256_of
+from voxpop.models.classifier import METADATA, choose_dtype, load_classifier, open_tensors
+from voxpop.models.encoding import TextEncoder
+from voxpop.models.profile import ADAPTER, HEAD, MAX_TOKENS, Task, TaskProfile
+from voxpop.training.card import card
+from voxpop.training.datasets import Example, Split, tokens_of
+from voxpop.training.loop import Options
+from voxpop.training.measures import confusion, figures
+from voxpop.training.network import Network
+
+METRICS, CARD, CONFIG = "metrics.json", "README.md", "adapter_config.json"
+
+
+def save_weights(
+    out: Path, task: Task, labels: Sequence[str], network: Network, files: EncoderFiles, options: Options
+) -> None:
+    """Writes the adapter in float16 (readable by peft too) and the head, each naming the encoder and the labels."""
+    about = {"task": task, "encoder": files.sha256, "scale": options.alpha / options.rank, "labels": list(labels)}
+    _save(out / ADAPTER, network.adapter(), about)
+    _save(out / HEAD, {"weight": network.head.weight, "bias": network.head.bias}, about)
+    config = {
+        "peft_type": "LORA",
+        "base_model_name_or_path": f"sentence-transformers/{BUNDLED}",
+        "r": options.rank,
+        "lora_alpha": options.alpha,
+        "target_modules": sorted({name.split(".")[-1] for name in _modules(network)}),
+        "inference_mode": True,
+    }
+    (out / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+
+def _modules(network: Network) -> set[str]:
+    return {name.split(".lora_")[0] for name in network.adapter()}
+
+
+def _save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    halves = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in tensors.items()}
+    partial = path.with_suffix(".partial")
+    # One key of metadata: with several their order in the file, and so its hash, would vary.
+    save_file(halves, partial, {METADATA: json.dumps(about)})
+    partial.chmod(0o644)  # safetensors lets only the owner read
+    partial.replace(path)
+
+
+def task_profile(folder: Path) -> tuple[Task, TaskProfile]:
+    """The task that the adapter in ``folder`` was trained for, as a profile states it.
+
+    Raises:
+        ModelError: the folder holds no adapter of ours.
+    """
+    about = open_tensors(folder / ADAPTER).about
+    if not about:
+        raise ModelError(f"The adapter in {folder} was not made by Voxpop.")
+    task: Task = about["task"]
+    sha256 = {name: sha256_of(folder / name) for name in (ADAPTER, HEAD)}
+    return task, TaskProfile(
+        encoder=BUNDLED, adapter=folder, labels=tuple(about["labels"]), sha256=sha256, max_tokens=MAX_TOKENS[task]
+    )
+
+
+def write_profile(path: Path, folders: Sequence[Path], languages: Sequence[str] = ("en",)) -> None:
+    """Writes a profile, named as its file, of the adapters in ``folders`` (one for each task)."""
+    lines = [f"name = {json.dumps(path.stem)}", f"languages = {json.dumps(list(languages))}", 'dtype = "auto"']
+    for folder in folders:
+        task, stated = task_profile(folder)
+        relative = os.path.relpath(folder.resolve(), path.parent.resolve())
+        hashes = ", ".join(f"{json.dumps(name)} = {json.dumps(value)}" for name, value in stated.sha256.items())
+        lines += ["", f"[{task}]", f"encoder = {json.dumps(stated.encoder)}", f"adapter = {json.dumps(relative)}"]
+        lines += [f"max_tokens = {stated.max_tokens}", "labels = ["]
+        lines += [f"  {json.dumps(label)}," for label in stated.labels]
+        lines += ["]", f"sha256 = {{ {hashes} }}"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def report(
+    out: Path,
+    data: Sequence[Path],
+    parts: Mapping[Split, Sequence[Example]],
+    files: EncoderFiles,
+    options: Options,
+    history: Sequence[Mapping[str, float]],
+) -> dict[str, Any]:
+    """Measures the written weights on the test split, as they will be loaded; writes metrics and model card."""
+    task, stated = task_profile(out)
+    dtype = choose_dtype("auto")
+    classifier = load_classifier(stated, files, open_tensors(files.weights).tensors, dtype, 4096)
+    rows = parts["test"]
+    predicted = classifier.predict(tokens_of(task, rows, TextEncoder(files.tokenizer))).argmax(axis=1)
+    metrics: dict[str, Any] = {
+        "task": task,
+        "rows": {name: len(part) for name, part in parts.items()},
+        "dtype": str(dtype),
+        "test": by_kind(rows, [stated.labels[i] for i in predicted], stated.labels),
+        "validation": list(history),
+        "options": asdict(options),
+    }
+    if task == "sentiment":
+        metrics["opposites"] = opposites(rows, [stated.labels[i] for i in predicted])
+    (out / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    (out / CARD).write_text(card(metrics, stated, data), encoding="utf-8")
+    return metrics
+
+
+def by_kind(rows: Sequence[Example], predicted: Sequence[str], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Rows, accuracy and macro-F1 of all rows, of each set, and of each kind of question in it."""
+    groups: dict[str, list[int]] = {"all": list(range(len(rows)))}
+    for i, row in enumerate(rows):
+        groups.setdefault(row.source, []).append(i)
+        if row.spans:
+            groups.setdefault(f"{row.source}, entities", []).append(i)
+    index = {label: i for i, label in enumerate(labels)}
+    measured = {}
+    for name, chosen in groups.items():
+        known = [i for i in chosen if rows[i].label in index]
+        true = np.array([index[rows[i].label] for i in known], dtype=np.int64)
+        found = np.array([index[predicted[i]] for i in known], dtype=np.int64)
+        of_group = figures(confusion(true, found, len(labels)))
+        measured[name] = {
+            "n": len(known),
+            "accuracy": round(of_group.accuracy, 4),
+            "macro_f1": round(of_group.macro_f1, 4),
+        }
+    return measured
+
+
+def opposites(rows: Sequence[Example], predicted: Sequence[str]) -> dict[str, float]:
+    """How texts are read that are good for one entity and bad for another: share of such entities read rightly
+    (neutral ones beside them left out), and of texts whose every such entity is."""
+    of_text: dict[str, list[tuple[str, str]]] = {}
+    for row, label in zip(rows, predicted, strict=True):
+        if row.spans and row.label != "neutral":
+            of_text.setdefault(row.text, []).append((row.label, label))
+    opposed = [pairs for pairs in of_text.values() if len({true for true, _ in pairs}) == 2]
+    entities = [true == found for pairs in opposed for true, found in pairs]
+    whole = [all(true == found for true, found in pairs) for pairs in opposed]
+    return {
+        "texts": len(opposed),
+        "entities": len(entities),
+        "accuracy": round(sum(entities) / max(1, len(entities)), 4),
+        "whole_texts": round(sum(whole) / max(1, len(whole)), 4),
+    }

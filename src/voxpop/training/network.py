@@ -1,0 +1,73 @@
+"""The network that is trained: the encoder of ``transformers`` under a LoRA adapter of ``peft``, and a linear head."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from voxpop.models.bert import ADAPTED, Inputs, pool
+from voxpop.models.checkpoint import EncoderFiles
+
+HEAD_DROPOUT = 0.1
+
+
+class Network(nn.Module):
+    """Logits (b, labels) of a batch."""
+
+    def __init__(self, encoder: nn.Module, labels: int, features: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = nn.Dropout(HEAD_DROPOUT)
+        self.head = nn.Linear(features, labels)
+
+    def forward(self, batch: Inputs) -> Tensor:
+        hidden = self.encoder(input_ids=batch.ids, attention_mask=batch.real.long()).last_hidden_state
+        with torch.autocast("cpu", enabled=False):
+            logits: Tensor = self.head(self.dropout(pool(hidden, batch)))
+        return logits
+
+    def trained(self) -> dict[str, Tensor]:
+        """The tensors that training changes, by name: adapter and head."""
+        return {name: p for name, p in self.named_parameters() if p.requires_grad}
+
+    def adapter(self) -> dict[str, Tensor]:
+        """The adapter's tensors as peft names them in a file."""
+        from peft import get_peft_model_state_dict
+
+        # False: peft would else ask a hub over the network whether the vocabulary was changed.
+        state: dict[str, Tensor] = get_peft_model_state_dict(self.encoder, save_embedding_layers=False)
+        return state
+
+
+def build(files: EncoderFiles, labels: int, *, rank: int, alpha: int) -> Network:
+    """The encoder of ``files`` with fresh adapters on every linear layer, and a fresh head.
+
+    Initial values follow from torch's random state.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    base = plain_encoder(files)
+    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=list(ADAPTED))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by a name that is to go
+        adapted = get_peft_model(base, config)
+    return Network(adapted, labels, 2 * base.config.hidden_size)
+
+
+def plain_encoder(files: EncoderFiles) -> Any:
+    """The encoder as ``transformers`` computes it, without its pooler."""
+    from transformers.models.bert.configuration_bert import BertConfig
+    from transformers.models.bert.modeling_bert import BertModel
+
+    config = BertConfig.from_json_file(files.folder / "config.json")
+    # No dropout inside attention: with it, torch leaves the fused kernel on the CPU.
+    config.attention_probs_dropout_prob = 0.0
+    config._attn_implementation = "sdpa"
+    base = BertModel(config, add_pooling_layer=False)
+    weights = load_file(files.weights)
+    base.load_state_dict({name: weights[name] for name in base.state_dict() if name in weights})
+    return base

@@ -1,0 +1,54 @@
+"""A training run's state on disk: one safetensors file, replaced as a whole, so a kill leaves the last good one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from voxpop.training.network import Network
+
+_RANDOM = "random_state"
+
+
+def save(
+    path: Path, network: Network, optimizer: torch.optim.AdamW, best: dict[str, Tensor], progress: dict[str, Any]
+) -> None:
+    """Writes weights, optimiser, torch's random state, the best weights so far and ``progress`` (JSON)."""
+    tensors = {_RANDOM: torch.get_rng_state()}
+    for name, parameter in network.trained().items():
+        tensors[f"now/{name}"] = parameter.detach()
+        for key, value in optimizer.state[parameter].items():
+            tensors[f"optimizer/{key}/{name}"] = value
+    tensors |= {f"best/{name}": value for name, value in best.items()}
+    partial = path.with_suffix(".partial")
+    save_file({k: v.contiguous() for k, v in tensors.items()}, partial, {"progress": json.dumps(progress)})
+    partial.replace(path)
+
+
+def progress_of(path: Path) -> dict[str, Any]:
+    """What ``save`` was told of the run; empty where nothing readable was saved."""
+    try:
+        with safe_open(path, "pt") as file:
+            progress: dict[str, Any] = json.loads(file.metadata()["progress"])
+            return progress
+    except (FileNotFoundError, SafetensorError):
+        return {}
+
+
+def load(path: Path, network: Network, optimizer: torch.optim.AdamW) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Puts a saved state back; the best weights so far, and the progress."""
+    with safe_open(path, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    torch.set_rng_state(tensors[_RANDOM])
+    for name, parameter in network.trained().items():
+        parameter.data.copy_(tensors[f"now/{name}"])
+        keys = ("step", "exp_avg", "exp_avg_sq")
+        optimizer.state[parameter] = {key: tensors[f"optimizer/{key}/{name}"] for key in keys}
+    best = {name.removeprefix("best/"): tensor for name, tensor in tensors.items() if name.startswith("best/")}
+    return best, progress_of(path)
