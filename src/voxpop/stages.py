@@ -7,19 +7,19 @@ letter; whatever else it raises is the worker's to isolate.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from voxpop.errors import Refused
 from voxpop.log.base import Message, Record
+from voxpop.models import Target
 from voxpop.records import (
     SENTIMENTS,
     DeadLetter,
     Document,
     Item,
-    Language,
     Mention,
     Opinion,
     Reading,
@@ -35,32 +35,14 @@ from voxpop.text.entities import Linker
 from voxpop.text.language import detect
 from voxpop.text.mask import mask, mask_document
 
+if TYPE_CHECKING:
+    from voxpop.models import Reader
+
 TOPICS: Mapping[str, str] = {"news": "items.news", "social": "items.social", "document": "documents"}
 """The topics of the log: items by channel, keyed by source id; documents keyed by their first entity."""
 
 TOPIC_FLOOR = 0.2
 """Topics below this probability are not kept, but for the best one."""
-
-
-class Target(NamedTuple):
-    """A text and the spans of the one entity asked about; no spans: the document as a whole."""
-
-    text: str
-    spans: tuple[tuple[int, int], ...]
-
-
-class Reader(Protocol):
-    """What the analyst needs of a loaded model profile (``voxpop.models.load``)."""
-
-    version: str
-    languages: frozenset[Language]
-    topic_labels: tuple[str, ...]
-
-    def topics(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Probabilities of shape (texts, topic labels)."""
-
-    def sentiment(self, targets: Sequence[Target]) -> NDArray[np.float32]:
-        """Probabilities of shape (targets, 3) in the order of ``records.SENTIMENTS``."""
 
 
 class Prepared(NamedTuple):
