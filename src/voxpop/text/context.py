@@ -11,25 +11,9 @@ import math
 import re
 from typing import Literal
 
-from voxpop.text.lexicon import (
-    AFTER_ZH,
-    BEFORE_ZH,
-    BUSINESS,
-    COMPANY_BEFORE,
-    DETERMINERS,
-    NEARBY,
-    NEARBY_ZH,
-    NO_CUES,
-    PASTS,
-    SECTORS,
-    SECTORS_ZH,
-    THIRD_PERSONS,
-    TITLES,
-    TRADES,
-    VERBS,
-    Cues,
-    lexicon,
-)
+from voxpop.text.lexicon import NO_CUES, Cues, business, lexicon
+
+_BUSINESS = business()
 
 Kind = Literal["sure", "word", "phrase", "acronym", "han", "ticker", "code"]
 
@@ -65,7 +49,7 @@ def _capitals(line: str) -> str:
         return ""
     if sum(w.isupper() for w in words) >= 0.6 * len(words):
         return "upper"
-    return "title" if sum(w[0].isupper() for w in words) >= 0.75 * len(words) else ""
+    return "title" if sum(w[0].isupper() for w in words) >= (0.75 if len(words) > 4 else 0.9) * len(words) else ""
 
 
 def confidence(score: float) -> float:
@@ -119,6 +103,8 @@ def in_english(page: Page, start: int, end: int, kind: Kind, key: str, sector: s
     score = _shape(page, around, shape, written, kind) + around.speaks_against(cues)
     if key in lexicon().mostly:
         score += 1.3
+    elif kind == "word" and shape.islower() and not written.islower():
+        return score - 2.0 + (4.5 if _is_traded(around) else 0.0) + _company_of_words(page, around, shape, start, end)
     score += _company_grammar(around) + _topic(around, sector)
     return score + _company_of_words(page, around, shape, start, end)
 
@@ -130,7 +116,7 @@ def _shape(page: Page, around: Around, shape: str, written: str, kind: Kind) -> 
     if kind == "acronym":
         return (-1.5 if capitals == "upper" else {2: 0.0, 3: 0.9}.get(len(shape), 1.6)) + base
     if shape.islower() and not written.islower():
-        return base - (4.0 if kind == "phrase" else 2.2)
+        return base - (4.0 if kind == "phrase" else 1.6)
     if shape.isupper() and not written.isupper():
         return base - (1.0 if capitals == "upper" else 0.2)
     if capitals or around.opens:
@@ -138,39 +124,45 @@ def _shape(page: Page, around: Around, shape: str, written: str, kind: Kind) -> 
     return base + 0.5
 
 
+def _is_traded(around: Around) -> bool:
+    """Whether a name in small letters is followed by what only a listed company has."""
+    at = 1 if len(around.low_right) > 1 and around.after in ("q1", "q2", "q3", "q4", "quarterly") else 0
+    return at < len(around.right) and around.low_right[at] in _BUSINESS.traded
+
+
 def _company_grammar(around: Around) -> float:
     """Neighbours that only a company has: a verb of business, a business noun, a genitive, a trade's word before."""
     score = 0.0
     after, right = around.after, around.low_right
-    if after in BUSINESS:
+    if after in _BUSINESS.nouns:
         score += 2.4
-    elif after in THIRD_PERSONS or after in PASTS:
+    elif after in _BUSINESS.finite:
         score += 2.0
-    elif after == "to" and len(right) > 1 and right[1] in VERBS:
+    elif after == "to" and len(right) > 1 and right[1] in _BUSINESS.verbs:
         score += 2.2
-    elif len(right) > 1 and after == "," and right[1] in COMPANY_BEFORE | DETERMINERS:
-        score += 0.4
+    elif after.endswith("ed") and len(after) > 4:
+        score += 0.7
     if around.possessive:
-        score += 1.2 + (1.3 if any(word in BUSINESS for word in right[:3]) else 0.0)
+        score += 1.2 + (1.3 if any(word in _BUSINESS.nouns for word in right[:3]) else 0.0)
     return score + _led_by(around)
 
 
 def _led_by(around: Around) -> float:
     before = around.before
-    if before in COMPANY_BEFORE:
+    if before in _BUSINESS.before:
         return 2.0
     if before in ("of", "in", "by", "at", "from", "for", "on", "with", "to", "against"):
         head = around.low_left[-2] if len(around.low_left) > 1 else ""
-        return 2.2 if head in BUSINESS or head in TRADES or head in ("arm", "units") else 0.2
+        return 2.2 if head in _BUSINESS.nouns or head in _BUSINESS.trades or head in ("arm", "units") else 0.2
     return 0.0
 
 
 def _topic(around: Around, sector: str | None) -> float:
     near = around.near()
-    score = 0.7 * min(3, len(near & NEARBY))
+    score = 0.7 * min(3, len(near & _BUSINESS.nearby))
     if sector is not None:
         low = sector.lower()
-        for stem, words in SECTORS.items():
+        for stem, words in _BUSINESS.sectors.items():
             if stem in low:
                 score += 1.0 * min(2, len(near & words))
                 break
@@ -180,10 +172,10 @@ def _topic(around: Around, sector: str | None) -> float:
 def _company_of_words(page: Page, around: Around, shape: str, start: int, end: int) -> float:
     """Articles, numbers, other capitals and hyphens: what makes it a common noun or a piece of another name."""
     score = 0.0
-    named = around.after in BUSINESS or around.possessive
-    if around.before in DETERMINERS or around.before.isdecimal():
+    named = around.after in _BUSINESS.nouns or around.possessive
+    if around.before in _BUSINESS.determiners or around.before.isdecimal():
         score -= 0.3 if named and not shape.islower() else 1.6
-    if around.before in TITLES:
+    if around.before in _BUSINESS.titles:
         score -= 3.0
     if around.after == "of":
         score -= 1.5
@@ -207,8 +199,14 @@ def _part_of_a_name(around: Around) -> float:
         first = len(around.left) == 1 or around.left[-2] in _STOPS
         genitive = word.endswith("'s") or (word.lower() == "s" and len(around.left) > 2 and around.left[-2] in "'’")
         if word[0].isupper() and word.isalpha() and not first and not genitive and _plain_word(word):
-            against += 1.8
-        elif word[0].isupper() and word.isalpha() and first and _plain_word(word) and word.lower() not in DETERMINERS:
+            against += 2.2
+        elif (
+            word[0].isupper()
+            and word.isalpha()
+            and first
+            and _plain_word(word)
+            and word.lower() not in _BUSINESS.determiners
+        ):
             against += 0.8
     if around.right and not around.possessive:
         word = around.right[0]
@@ -218,13 +216,7 @@ def _part_of_a_name(around: Around) -> float:
 
 
 def _plain_word(word: str) -> bool:
-    low = word.lower()
-    return low not in COMPANY_BEFORE and low not in BUSINESS and low not in NEARBY and low not in _LITTLE
-
-
-_LITTLE = frozenset(
-    "and or at on in by of for from with to while when as but after before if is was has why how what".split()
-)
+    return word.lower() not in _BUSINESS.plain
 
 
 # --- tickers ---------------------------------------------------------------------------------------------------------
@@ -238,16 +230,16 @@ def of_ticker(page: Page, start: int, end: int, key: str) -> float:
     shape = page.text[start:end]
     score = {1: -3.2, 2: -1.8, 3: -0.8}.get(len(shape), 2.2)
     if key in lexicon().words:
-        score = min(score, -1.6)
+        score = min(score, -2.4 if len(shape) < 4 else -0.8)
     if shape.islower():
         score -= 2.2
     if page.capitals(start) == "upper":
         score -= 2.0
     near = around.near()
-    score += around.speaks_against(lexicon().cues.get(key, NO_CUES)) + 0.7 * min(3, len(near & NEARBY))
-    if around.after in BUSINESS or around.after in THIRD_PERSONS:
+    score += around.speaks_against(lexicon().cues.get(key, NO_CUES)) + 0.7 * min(3, len(near & _BUSINESS.nearby))
+    if around.after in _BUSINESS.nouns or around.after in _BUSINESS.finite:
         score += 1.4
-    if around.before in TRADES:
+    if around.before in _BUSINESS.trades:
         score += 1.6
     if around.before in ("shares", "stock", "ticker", "symbol"):
         score += 2.5
@@ -274,8 +266,9 @@ def of_code(page: Page, start: int, end: int) -> float:
     return score
 
 
-_UNITS = tuple(
-    "元 股 万 亿 % 人 次 个 份 吨 名 户 平 米 辆 台 件 套 年 点 分 号 room shares people units euros dollars yuan votes".split()
+_UNITS = (
+    *"元股万亿%人次个份吨名户平米辆台件套年点分号",
+    *("room", "shares", "people", "units", "euros", "dollars", "yuan", "votes"),
 )
 _MONEY = (
     "$",
@@ -307,17 +300,19 @@ def in_chinese(page: Page, start: int, end: int, key: str, sector: str | None) -
     text = page.text
     left, right = text[max(0, start - _WINDOW_ZH) : start], text[end : end + _WINDOW_ZH]
     score += _boundaries(text, start, end, words.pairs) + _against_zh(left, right, words.cues.get(key, NO_CUES))
-    if right.startswith(AFTER_ZH):
+    if right.startswith(_BUSINESS.after_zh):
         score += 2.0
-    if left.endswith(BEFORE_ZH):
+    if left.endswith(_BUSINESS.before_zh):
         score += 2.0
+    if not left or left[-1] in "。！？!?；;\n】":
+        score += 0.3
     if left.endswith("$") or right.startswith(("(", "（")):
         score += 1.5
     window = left + " " + right
-    score += 0.8 * min(3, sum(word in window for word in NEARBY_ZH))
+    score += 0.8 * min(3, sum(word in window for word in _BUSINESS.nearby_zh))
     if sector is not None:
         low = sector.lower()
-        for stem, cues in SECTORS_ZH.items():
+        for stem, cues in _BUSINESS.sectors_zh.items():
             if stem in low:
                 score += 0.9 * min(2, sum(word in window for word in cues))
                 break

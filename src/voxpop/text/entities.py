@@ -20,7 +20,7 @@ import msgspec
 
 from voxpop.records import Entity, Language, Mention, Name, digest
 from voxpop.text.context import Kind, Page, confidence, in_chinese, in_english, of_code, of_ticker
-from voxpop.text.lexicon import lexicon
+from voxpop.text.lexicon import business, lexicon
 from voxpop.text.relevance import relevances
 
 FLOOR = 0.5
@@ -137,7 +137,7 @@ class Linker:
 
 
 _SHORT = re.compile(r"(?<![A-Za-z0-9_])(?:[A-Z0-9][A-Z0-9&]?|(?<=\$)[a-z]{1,2})(?![A-Za-z0-9_])")
-_URL = re.compile(r"(?:https?://|www\.)\S+")
+_URL = re.compile(r"(?:https?://|www\.)[!-~]+")
 
 
 def _urls(text: str) -> list[tuple[int, int]]:
@@ -154,9 +154,6 @@ def fold(text: str) -> str:
 
 # --- from the watchlist to patterns ----------------------------------------------------------------------------------
 
-_SIMPLE = "阿里业东丝两严丧个丰临为丽举么义乌乐乔习乡书买乱争于亏云亚产亩亲亿仅从仑仓仪们价众优会伟传伤伦伪体余侠侣侨俩债倾偿储儿兑兰关兴养兽内冈册写军农冯冲决况冻净凉减凤凭凯击划刘则刚创别制剂剑剧劝办务动励劲劳势勋匀华协单卖卢卫厂厅历厉压厌厕厢县参双发变叠叶号叹吓吕吗启吴员呜响哟唤啸喷团园围国图圆圣场坏块坚坛坝坟坠垄垒垦垫墙壮声壳壶处备复够头夹夺奋奖奥妆妇妈娱婴孙学宁宝实宠审宪宫宽宾对寻导寿将尔尘尝尧层属岁岂岗岛岭峡币帅师帐帜带帮广庄庆库应庙废开异弃张弥弯弹强归当录彻忆怀态怜总恋恒恳恶悬惊惠惯愿戏战户扑执扩扫扬扰抚抢护报担拟拥拦拨择挂挚挡挣挤挥损换据携摄摆摇撑数斋断无旧时旷显晋晓晶术机杀杂权条来杨极构枪标栈栋树样档桥桦检楼榄横欢欧残毁毕气汇汉汤沟没沪泪泰洁测济浏润涛涡涨湾满滨灭灯灵灾炉点炼热爱牵独狮猎猪猫献玛环现玺珐琼瓶电画畅疗盐监盖盘码矿砖确碍礼祸离种积称税稳竞笔笼签简类粮约级纪纤纯纲纳纵纷纸纺线练组细织终绍经结给绝统继绩绪续维绿缆编缘缩网罗罚职联肃肠肤胜脉脑脚脱腊腾舆舰舱艺节芦苏苹范药莱莲获营萨蓝虑虽补装觉观规视览触誉计订认讨让训议讯记讲许论设访证评识诉词译试诗诚话询该详语误说请诸诺读课调谈谋谐谢谷豪贝财责贤败货质贩贪贫购贯贱贴贵贷贸费贺贾资赋赏赔赖赚赛赞赢赶趋跃车轨转轮软轰轴轻载较辅辆辈辉输辑达迁过运还这进远连迟适选递逻遗邓郑邮邻酱释钟钢钱钻铁铜铝铸银链销锁锂锋错锡键镇镜长门闪闭问间闻闽阅队阳阴际陆陈险随隐难雾静韦页顶项顺须顾顿预领频题颜风飞饭饮饰馆马驰驱驶驻验骏骑鱼鲁鲜鸟鸡鸣鸿鹏鹰麦黄齐龙"
-_TRADITIONAL = "阿里業東絲兩嚴喪個豐臨為麗舉麼義烏樂喬習鄉書買亂爭於虧雲亞產畝親億僅從侖倉儀們價眾優會偉傳傷倫偽體餘俠侶僑倆債傾償儲兒兌蘭關興養獸內岡冊寫軍農馮沖決況凍淨涼減鳳憑凱擊劃劉則剛創別製劑劍劇勸辦務動勵勁勞勢勳勻華協單賣盧衛廠廳歷厲壓厭廁廂縣參雙發變疊葉號嘆嚇呂嗎啟吳員嗚響喲喚嘯噴團園圍國圖圓聖場壞塊堅壇壩墳墜壟壘墾墊牆壯聲殼壺處備復夠頭夾奪奮獎奧妝婦媽娛嬰孫學寧寶實寵審憲宮寬賓對尋導壽將爾塵嘗堯層屬歲豈崗島嶺峽幣帥師帳幟帶幫廣莊慶庫應廟廢開異棄張彌彎彈強歸當錄徹憶懷態憐總戀恆懇惡懸驚惠慣願戲戰戶撲執擴掃揚擾撫搶護報擔擬擁攔撥擇掛摯擋掙擠揮損換據攜攝擺搖撐數齋斷無舊時曠顯晉曉晶術機殺雜權條來楊極構槍標棧棟樹樣檔橋樺檢樓欖橫歡歐殘毀畢氣匯漢湯溝沒滬淚泰潔測濟瀏潤濤渦漲灣滿濱滅燈靈災爐點煉熱愛牽獨獅獵豬貓獻瑪環現璽琺瓊瓶電畫暢療鹽監蓋盤碼礦磚確礙禮禍離種積稱稅穩競筆籠簽簡類糧約級紀纖純綱納縱紛紙紡線練組細織終紹經結給絕統繼績緒續維綠纜編緣縮網羅罰職聯肅腸膚勝脈腦腳脫臘騰輿艦艙藝節蘆蘇蘋範藥萊蓮獲營薩藍慮雖補裝覺觀規視覽觸譽計訂認討讓訓議訊記講許論設訪證評識訴詞譯試詩誠話詢該詳語誤說請諸諾讀課調談謀諧謝谷豪貝財責賢敗貨質販貪貧購貫賤貼貴貸貿費賀賈資賦賞賠賴賺賽贊贏趕趨躍車軌轉輪軟轟軸輕載較輔輛輩輝輸輯達遷過運還這進遠連遲適選遞邏遺鄧鄭郵鄰醬釋鐘鋼錢鑽鐵銅鋁鑄銀鏈銷鎖鋰鋒錯錫鍵鎮鏡長門閃閉問間聞閩閱隊陽陰際陸陳險隨隱難霧靜韋頁頂項順須顧頓預領頻題顏風飛飯飲飾館馬馳驅駛駐驗駿騎魚魯鮮鳥雞鳴鴻鵬鷹麥黃齊龍"
-_TO_TRADITIONAL = str.maketrans(_SIMPLE, _TRADITIONAL)
 _HAN = re.compile(r"[㐀-鿿]")
 
 
@@ -179,7 +176,7 @@ def _patterns(entity: Entity) -> Iterator[tuple[str, Pattern]]:
 def _ways(name: str) -> set[str]:
     """Spellings of one name: with and without accents, & or and, traditional characters."""
     key = fold(name)
-    ways = {key, key.translate(_TO_TRADITIONAL) if _HAN.search(key) else key}
+    ways = {key, key.translate(business().traditional) if _HAN.search(key) else key}
     bare = "".join(c for c in unicodedata.normalize("NFD", key) if not unicodedata.combining(c))
     ways.add(unicodedata.normalize("NFC", bare))
     if " & " in key:
@@ -268,8 +265,10 @@ def _name_score(page: Page, start: int, end: int, key: str, pattern: Pattern) ->
 
 
 _EXCHANGE = re.compile(
-    r"(?:nasdaq(?:gs|gm|cm)?|nyse(?:\s?arca|\s?american)?|amex|lse|lon|tsx|asx|otc\w*|sehk|hkex|hkse|hkg|hk|sse|szse|sha|she|xetra|etr|fra|six|swx|epa|ams"
-    r"|euronext\s?\w*|stock code|ticker|symbol|纳斯达克|纳指|纽交所|港交所|港股|美股|A股|上交所|深交所|股票代码|证券代码|代码)\s?[:：]\s?\$?$",
+    r"(?:nasdaq(?:gs|gm|cm)?|nyse(?:\s?arca|\s?american)?|amex|lse|lon|tsx|asx|otc\w*|sehk|hkex|hkse|hkg|hk"
+    r"|sse|szse|sha|she|xetra|etr|fra|six|swx|epa|ams|euronext\s?\w*|stock code|ticker|symbol"
+    r"|纳斯达克|纳指|纽交所|港交所|港股|美股|A股|上交所|深交所|股票代码|证券代码|代码)"
+    r"\s?[:：]\s?\$?$",
     re.IGNORECASE,
 )
 _SUFFIX = re.compile(r"\.(?:OQ|O|N|K|US|A|P)(?![A-Za-z0-9])")
@@ -341,7 +340,7 @@ def _sticks(char: str) -> bool:
 
 
 def _longest(hits: Iterable[Hit], length: int) -> list[Hit]:
-    """The hits without overlaps, by start: of two that overlap the longer stays, of equals the surer, then the first."""
+    """The hits without overlaps, by start: of two that overlap the longer stays, then the surer, then the first."""
     found = sorted(hits, key=lambda hit: (hit.start - hit.end, -hit.score, hit.start))
     if len(found) < 2:
         return found
@@ -354,7 +353,8 @@ def _longest(hits: Iterable[Hit], length: int) -> list[Hit]:
 
 
 _ANCHOR = 1.6
-"""A hit of this score supports others."""
+"""A hit of this score supports others; to support one that is joined to it, ``_PARTNER`` is enough."""
+_PARTNER = 0.8
 _JOINED = re.compile(r"[\s,/&+、，;|]*(?:and|or|vs\.?|versus|both|with|和|与|及|或|對|对|跟)?[\s,/&+、，;|]*")
 
 
@@ -372,11 +372,11 @@ def _support_one_another(page: Page, hits: list[Hit]) -> None:
             continue
         if hit.entity in sure:
             hit.score += 3.0
-        elif sure:
-            hit.score += 0.5
-            near = [j for j in (i - 1, i + 1) if 0 <= j < len(hits) and local[j] >= _ANCHOR]
-            if any(_joined(page.text, hits[min(i, j)], hits[max(i, j)]) for j in near):
-                hit.score += 1.5
+            continue
+        hit.score += 0.5 if sure else 0.0
+        near = [j for j in (i - 1, i + 1) if 0 <= j < len(hits) and local[j] >= _PARTNER]
+        if any(_joined(page.text, hits[min(i, j)], hits[max(i, j)]) for j in near):
+            hit.score += 1.5
 
 
 def _joined(text: str, left: Hit, right: Hit) -> bool:

@@ -22,14 +22,17 @@ _FAR = 600
 _CASHTAG = re.compile(r"(?<![A-Za-z0-9])\$[A-Za-z]{1,6}(?:[.-][A-Za-z]{1,2})?(?![A-Za-z0-9])")
 _BETWEEN = re.compile(r"(?:\([^()]{1,24}\)|[\s,/&+、，;|·])*(?:and|or|和|与|及|以及)?[\s,/&+、，;|·$#]*")
 _EXAMPLE = re.compile(
-    r"(?:such as|e\.g\.,?|for example|for instance|among (?:them|others)|(?:companies|firms|stocks|names|retailers|banks|brands|peers"
-    r"|rivals|giants|chains|competitors|makers|others|tickers) (?:like|including)|compared (?:with|to)|in comparison with"
-    r"|similar to|the likes of|例如|诸如|譬如|比如|包括|对比|相比|可比公司)[\s:：]?(?:[^.!?。！？\n]{0,40}(?:,|、| and |和))?\s*$",
+    r"(?:such as|e\.g\.,?|for example|for instance|among (?:them|others)"
+    r"|(?:companies|firms|stocks|names|retailers|banks|brands|peers|rivals|giants|chains|competitors|makers|others|tickers)"
+    r" (?:like|including)|compared (?:with|to)|in comparison with"
+    r"|similar to|the likes of|例如|诸如|譬如|比如|包括|对比|相比|可比公司)"
+    r"[\s:：]?(?:[^.!?。！？\n]{0,40}(?:,|、| and |和))?\s*$",
     re.IGNORECASE,
 )
 _BOILERPLATE = re.compile(
-    r"\s*[\[(【（>*\-•]*\s*(?:read (?:also|more|next)|also read|see also|related|more from|recommended|most read|trending|don't miss"
-    r"|disclosure|disclaimer|sponsored|advertisement|相关(?:阅读|新闻|报道|推荐|个股|股票)|延伸阅读|推荐阅读|热门(?:推荐|阅读|文章)"
+    r"\s*[\[(【（>*\-•]*\s*(?:read (?:also|more|next)|also read|see also|related|more from|recommended|most read"
+    r"|trending|don't miss|disclosure|disclaimer|sponsored|advertisement|相关(?:阅读|新闻|报道|推荐|个股|股票)|延伸阅读|推荐阅读"
+    r"|热门(?:推荐|阅读|文章)"
     r"|更多(?:阅读|新闻)|免责声明|风险提示|往期回顾|广告)",
     re.IGNORECASE,
 )
@@ -49,9 +52,8 @@ def relevances(text: str, spans: Sequence[Span], title_end: int) -> list[Relevan
     leader = active[0][2] if active else ""
     most = max((counts[entity] for _, _, entity in active), default=0)
     for start, _, entity in active:
-        if start < title_end:
-            roles[entity] = "subject"
-        elif not titled and start < first_end and (entity == leader or counts[entity] == most > 1):
+        opens = not titled and start < first_end and (entity == leader or counts[entity] == most > 1)
+        if start < title_end or opens:
             roles[entity] = "subject"
         else:
             roles.setdefault(entity, "party")
