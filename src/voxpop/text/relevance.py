@@ -31,8 +31,8 @@ _EXAMPLE = re.compile(
 )
 _BOILERPLATE = re.compile(
     r"\s*[\[(【（>*\-•]*\s*(?:read (?:also|more|next)|also read|see also|related|more from|recommended|most read"
-    r"|trending|don't miss|disclosure|disclaimer|sponsored|advertisement|相关(?:阅读|新闻|报道|推荐|个股|股票)|延伸阅读|推荐阅读"
-    r"|热门(?:推荐|阅读|文章)"
+    r"|trending|don't miss|disclosure|disclaimer|sponsored|advertisement"
+    r"|相关(?:阅读|新闻|报道|推荐|个股|股票)|延伸阅读|推荐阅读|热门(?:推荐|阅读|文章)"
     r"|更多(?:阅读|新闻)|免责声明|风险提示|往期回顾|广告)",
     re.IGNORECASE,
 )
