@@ -79,7 +79,8 @@ def test_the_card_says_where_it_comes_from(whole: Path, data: Path) -> None:
     card = (whole / "README.md").read_text("utf-8")
     metrics = json.loads((whole / "metrics.json").read_text("utf-8"))
     assert data.name in card
-    assert "seed 7" in card
+    assert "--epochs 2" in card
+    assert "--seed 7" in card
     assert metrics["test"]["all"]["n"] == metrics["rows"]["test"]
     assert len(metrics["validation"]) == 2
 

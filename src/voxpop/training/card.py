@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from voxpop.models.profile import TaskProfile
 from voxpop.training.datasets import TEST_PERCENT, VALIDATION_PERCENT
-from voxpop.training.loop import Options
 
 
 class Origin(NamedTuple):
@@ -73,7 +71,7 @@ def card(metrics: Mapping[str, Any], stated: TaskProfile, data: Sequence[Path]) 
         "",
         f"    {_command(task, stated, data, options)}",
         "",
-        f"with Voxpop {version('voxpop')} and seed {options['seed']}; all options are in `metrics.json`.",
+        f"with Voxpop {version('voxpop')}; all options are in `metrics.json`.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -88,12 +86,9 @@ _ASKED = {
 
 
 def _command(task: str, stated: TaskProfile, data: Sequence[Path], options: Mapping[str, Any]) -> str:
-    """The command, with those options that are not the usual ones."""
-    usual = asdict(Options())
-    changed = [f"--{name.replace('_', '-')} {value}" for name, value in options.items() if value != usual[name]]
-    return " ".join(
-        ["voxpop train", task, *(shlex.quote(path.name) for path in data), "--out", stated.adapter.name, *changed]
-    )
+    files = " ".join(f"--data {shlex.quote(path.name)}" for path in data)
+    chosen = " ".join(f"--{name.replace('_', '-')} {options[name]}" for name in ("epochs", "learning_rate", "seed"))
+    return f"voxpop train {task} {files} --out {stated.adapter.name} {chosen}"
 
 
 def _origin(path: Path) -> tuple[Path, Origin]:
