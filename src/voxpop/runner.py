@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
-from voxpop.api.server import serving
 from voxpop.app import App
 from voxpop.jobs import JOBS, Job, Surroundings
 from voxpop.stages import TOPICS
@@ -59,6 +58,8 @@ def run(
     started = time.monotonic()
     with ExitStack() as threads:
         if serve:
+            from voxpop.api.server import serving  # FastAPI, which only a served run pays for
+
             announce(threads.enter_context(serving(app)))
         _start(threads, workers, stop)
         settle = partial(_settle, app, workers, stop, progress)

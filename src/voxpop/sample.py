@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
-SHARDS = ("background_en.jsonl", "incidents_en.jsonl", "chinese.jsonl")
 REPOSTS = 400
 _BROKEN = {
     100: '{"id": "cut", "source": "Sector Watch", "channel": "news", "published_at": "2026-03-04T10:0',
@@ -40,7 +39,7 @@ class Incident(NamedTuple):
 
 def lines() -> list[dict[str, Any]]:
     """The sample as written, in order of time, each with ``published_at``, and the reposts multiplied."""
-    written = [msgspec.json.decode(line) for shard in SHARDS for line in _text(shard).splitlines() if line.strip()]
+    written = [msgspec.json.decode(line) for shard in _shards() for line in shard.splitlines() if line.strip()]
     for line in written:
         line["published_at"] = _time(line)
     reposts = [line for line in written if line["tag"] == "trap_reposts"]
@@ -83,6 +82,15 @@ def incidents() -> list[Incident]:
 def watchlist_path() -> Any:
     """The CSV of the sample's companies."""
     return _FOLDER / "watchlist.csv"
+
+
+def _shards() -> list[str]:
+    """The files of the sample's authors, by name."""
+    return [
+        file.read_text("utf-8")
+        for file in sorted(_FOLDER.iterdir(), key=lambda f: f.name)
+        if file.name.endswith(".jsonl")
+    ]
 
 
 def _text(name: str) -> str:

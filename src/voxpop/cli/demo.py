@@ -31,7 +31,6 @@ def demo(
         export.write_text("".join(sample.stream()), "utf-8")
         console.print(f"the sample stream is in {export}")
         return
-    from voxpop.api.server import serving
     from voxpop.demo import demo_app, play
     from voxpop.settings import Settings
 
@@ -53,6 +52,8 @@ def demo(
             if summary is not None:
                 summary.write_bytes(msgspec.json.format(msgspec.json.encode(told_of.counts()), indent=2) + b"\n")
             if serve:
+                from voxpop.api.server import serving
+
                 with serving(live) as url:
                     console.print(f"Dashboard: [link={url}]{url}[/link]    Ctrl-C ends.")
                     threading.Event().wait()
@@ -70,16 +71,15 @@ def _show(summary: Summary) -> None:
             title_align="left",
         )
     )
-    table = Table("planted incident", "company", "began", "alert after", "stories", "expected", title_justify="left")
+    table = Table("planted incident", "began", "alert after", "stories", "expected")
     for incident, alert in summary.findings:
         began = f"{incident.begins:%a %d %b %H:%M}"
         if alert is None:
-            table.add_row(incident.title, incident.entity, began, "[red]missed[/red]", "", "")
+            table.add_row(incident.title, began, "[red]missed[/red]", "", "")
         else:
             delay = alert.fired_at - incident.begins
             table.add_row(
                 incident.title,
-                incident.entity,
                 began,
                 f"[green]{delay.total_seconds() / 3600:.1f} h[/green]",
                 str(alert.stories),

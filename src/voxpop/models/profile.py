@@ -83,7 +83,7 @@ def read_profile(profile: str) -> Profile:
     """
     path = Path(profile) if profile.endswith(".toml") else SHIPPED / f"{profile}.toml"
     try:
-        stated = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Profile)
+        stated = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Profile, dec_hook=_path)
     except (FileNotFoundError, ValueError) as error:
         if isinstance(error, FileNotFoundError):
             raise ModelError(f"There is no model profile {profile!r}; shipped are {', '.join(shipped())}.") from error
@@ -92,6 +92,13 @@ def read_profile(profile: str) -> Profile:
     return msgspec.structs.replace(
         stated, topic=_resolved(stated.topic, path), sentiment=_resolved(stated.sentiment, path)
     )
+
+
+def _path(kind: type, value: object) -> object:
+    """Paths are strings in TOML."""
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(kind)
 
 
 def _check(profile: Profile, path: Path) -> None:
