@@ -71,14 +71,13 @@ def refresh_trends(around: Surroundings, now: datetime) -> int:
 
 
 class Grid(NamedTuple):
-    """Adverse stories as the surge rule sees them."""
+    """The trend points as the surge rule sees them."""
 
     start: datetime
     """The first hour."""
     entities: tuple[str, ...]
     points: dict[tuple[str, datetime], TrendPoint]
-    adverse: surge.Counts
-    """Shape (entities, hours): read as negative, or unread."""
+    stories: surge.Stories
 
     def hour(self, index: int) -> datetime:
         return self.start + index * HOUR
@@ -89,10 +88,14 @@ def grid_of(points: Sequence[TrendPoint], first: datetime, last: datetime) -> Gr
     start = hour_of(first)
     entities = tuple(sorted({p.entity for p in points}))
     rows = {entity: row for row, entity in enumerate(entities)}
-    adverse = np.zeros((len(entities), int((hour_of(last) - start) / HOUR) + 1), dtype=np.int64)
+    shape = (len(entities), int((hour_of(last) - start) / HOUR) + 1)
+    stories = surge.Stories(*(np.zeros(shape, dtype=np.int64) for _ in range(3)))
     for p in points:
-        adverse[rows[p.entity], int((p.start - start) / HOUR)] = p.negative_stories + p.unread_stories
-    return Grid(start, entities, {(p.entity, p.start): p for p in points}, adverse)
+        cell = rows[p.entity], int((p.start - start) / HOUR)
+        stories.adverse[cell] = p.negative_stories + p.unread_stories
+        stories.positive[cell] = p.positive_stories
+        stories.other[cell] = p.stories - p.positive_stories - p.negative_stories - p.unread_stories
+    return Grid(start, entities, {(p.entity, p.start): p for p in points}, stories)
 
 
 def calibrate(around: Surroundings, now: datetime) -> int:
@@ -103,7 +106,7 @@ def calibrate(around: Surroundings, now: datetime) -> int:
             return 0
         known = {at for at, _ in alerts.cuts(connection, SURGE, around.model)}
         grid = grid_of(trends.latest(connection, around.model), *span)
-        score = surge.judge(grid.adverse).score
+        score = surge.judge(grid.stories).score
         due = [d for d in _learned(grid.start, span[1]) if d not in known]
         for at in due:
             cut = surge.calibrate(score[:, : int((at - grid.start) / HOUR)], around.settings.alert_budget_per_day)
@@ -123,7 +126,7 @@ def raise_alerts(around: Surroundings, now: datetime) -> int:
         if span is None or not cuts:
             return 0
         grid = grid_of(trends.latest(connection, around.model), *span)
-        judged = surge.judge(grid.adverse)
+        judged = surge.judge(grid.stories)
         limits = _limits(grid, cuts)
         raised = alerts.windows(connection, SURGE, around.model)
         new = 0
@@ -142,7 +145,7 @@ def raise_alerts(around: Surroundings, now: datetime) -> int:
 
 def _limits(grid: Grid, cuts: Sequence[tuple[datetime, float]]) -> surge.Scores:
     """The cut of each hour: the last one set before it; infinite while there is none."""
-    limits = np.full(grid.adverse.shape[1], np.inf)
+    limits = np.full(grid.stories.adverse.shape[1], np.inf)
     for at, cut in cuts:
         limits[max(0, int((at - grid.start) / HOUR)) :] = cut
     return limits

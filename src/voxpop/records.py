@@ -151,6 +151,7 @@ class TrendPoint(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     stories: int
     negative_stories: int
+    positive_stories: int
     unread_stories: int
     mentions: int
     sentiment: float | None

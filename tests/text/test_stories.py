@@ -310,4 +310,4 @@ def test_a_million_characters_are_no_trouble(piece: str) -> None:
 def test_long_texts_are_compared_by_their_heads() -> None:
     words = [f"w{i}x" for i in range(2000)]
     assert retells(normalise(" ".join(words)), normalise(" ".join(words[:600])))
-    assert not retells(normalise(" ".join(words)), normalise(" ".join(words[:100])))
+    assert not retells(normalise(" ".join(words)), normalise(" ".join(["w0y", *words[1:100]])))

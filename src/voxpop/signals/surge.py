@@ -1,9 +1,13 @@
-"""A first surge rule: more adverse stories than an entity usually gets.
+"""A first surge rule: more adverse stories than an entity usually gets, or more stories while opinion is against it.
 
-For each entity and hour the count of *adverse* stories, those read as negative and those that no model could read,
-is held against a negative binomial whose mean is the entity's own rate at that hour of the day. The surprise is
--log10 P(N >= n), and the larger of three horizons counts, so that both an outburst and a slow burn are seen. Stories,
-not mentions: four hundred reposts are one story.
+Two counts are held against what is usual for the entity, each by a negative binomial over several horizons, so that
+both an outburst and a slow burn are seen:
+
+* *adverse* stories: those read as negative, and those that no model could read;
+* *unfriendly* stories: all but the positive ones, where the adverse outnumber the positive. A dispute is told in many
+  plain sentences, of which a model calls few negative; a burst of good news is not of this kind.
+
+The score is the larger surprise, -log10 P(N >= n). Stories, not mentions: four hundred reposts are one story.
 
 Sources: the negative binomial for overdispersed counts in surveillance, Noufaily et al. 2013 (Statistics in Medicine
 32, 1206), equations 1 and 2; the trailing horizons follow the W2 baseline of EARS (Hutwagner et al. 2003), which also
@@ -29,7 +33,7 @@ DAY = 24
 class Rule:
     """The parameters of the rule; all counts are of stories."""
 
-    horizons: tuple[int, ...] = (1, 3, 24)
+    horizons: tuple[int, ...] = (1, 3, 24, 72)
     """Hours looked back over, each with a surprise of its own."""
     guard: int = 24
     """Hours before the horizon that do not count as usual, so that a slow burn cannot become its own baseline."""
@@ -41,10 +45,12 @@ class Rule:
     """Least usual rate, in stories an hour: the first mention ever of an entity is not infinitely surprising."""
     dispersion: float = 0.2
     """Variance beyond Poisson: var = mean + dispersion * mean**2 over a horizon."""
-    least_stories: int = 3
+    least_stories: int = 4
     """Fewer adverse stories than this are no surge, however rare."""
+    least_adverse: int = 2
+    """Fewer adverse stories than this over the horizon, and opinion is not against the entity."""
     warm_up: int = 2 * DAY
-    """Hours of history before the rule may judge."""
+    """Hours that must be known, before horizon and guard, for the rule to judge."""
 
 
 class Judgement(NamedTuple):
@@ -55,33 +61,71 @@ class Judgement(NamedTuple):
     horizon: Counts
     """The horizon that the score comes from, in hours."""
     expected: Scores
-    """Adverse stories expected over it."""
+    """Stories of the kind that scored expected over it."""
     seen: Counts
-    """Adverse stories seen over it."""
+    """Stories of that kind seen over it."""
 
 
-def judge(adverse: Counts, rule: Rule | None = None) -> Judgement:
+class Stories(NamedTuple):
+    """Stories of each entity in each consecutive hour, by how they speak of it; all of shape (entities, hours)."""
+
+    adverse: Counts
+    """Read as negative, or unread."""
+    positive: Counts
+    other: Counts
+
+
+def judge(stories: Stories, rule: Rule | None = None) -> Judgement:
     """Surprise of each hour by what came before it: hour t reads only hours up to t.
 
     Args:
-        adverse: adverse stories, shape (entities, consecutive hours).
+        stories: what was told, hour by hour.
         rule: parameters.
     """
     rule = rule or Rule()
-    now = np.arange(adverse.shape[1])
-    total = np.pad(np.cumsum(adverse, axis=1), ((0, 0), (1, 0)))
-    best = Judgement(*(np.zeros(adverse.shape, kind) for kind in (float, int, float, int)))
+    best = Judgement(*(np.zeros(stories.adverse.shape, kind) for kind in (float, int, float, int)))
     for horizon in rule.horizons:
-        start = np.maximum(0, now + 1 - horizon)
-        seen = total[:, now + 1] - total[:, start]
-        expected = horizon * _usual_rate(total, np.maximum(0, start - rule.guard), rule)
-        judged = (seen >= rule.least_stories) & (now >= rule.warm_up)
-        score = np.zeros(adverse.shape)
-        score[judged] = surprise(seen[judged], expected[judged], rule.dispersion)
-        better = score > best.score
-        for kept, new in zip(best, (score, np.full(adverse.shape, horizon), expected, seen), strict=True):
-            kept[better] = new[better]
+        _keep_better(best, _surprises(stories.adverse, horizon, rule), horizon)
+        adverse, positive = _trailing(stories.adverse, horizon), _trailing(stories.positive, horizon)
+        against = (adverse >= rule.least_adverse) & (adverse > positive)
+        _keep_better(best, _surprises(stories.adverse + stories.other, horizon, rule, where=against), horizon)
     return best
+
+
+class _Surprises(NamedTuple):
+    score: Scores
+    expected: Scores
+    seen: Counts
+
+
+def _surprises(counts: Counts, horizon: int, rule: Rule, where: NDArray[np.bool_] | None = None) -> _Surprises:
+    now = np.arange(counts.shape[1])
+    total = np.pad(np.cumsum(counts, axis=1), ((0, 0), (1, 0)))
+    start = np.maximum(0, now + 1 - horizon)
+    seen = total[:, now + 1] - total[:, start]
+    known = np.maximum(0, start - rule.guard)
+    expected = horizon * _usual_rate(total, known, rule)
+    judged = (seen >= rule.least_stories) & (known >= rule.warm_up)
+    if where is not None:
+        judged &= where
+    score = np.zeros(counts.shape)
+    score[judged] = surprise(seen[judged], expected[judged], rule.dispersion)
+    return _Surprises(score, expected, seen)
+
+
+def _trailing(counts: Counts, horizon: int) -> Counts:
+    """Sum over the last ``horizon`` hours, this one included."""
+    total = np.cumsum(counts, axis=1)
+    total[:, horizon:] = total[:, horizon:] - total[:, :-horizon]
+    return total
+
+
+def _keep_better(best: Judgement, found: _Surprises, horizon: int) -> None:
+    better = found.score > best.score
+    best.score[better] = found.score[better]
+    best.horizon[better] = horizon
+    best.expected[better] = found.expected[better]
+    best.seen[better] = found.seen[better]
 
 
 def _usual_rate(total: Counts, end: Counts, rule: Rule) -> Scores:

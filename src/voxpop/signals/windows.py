@@ -22,7 +22,7 @@ def hours(start: datetime, end: datetime) -> Iterator[datetime]:
 
 
 def silences(
-    heard: Sequence[datetime], until: datetime, *, factor: float = 2.5, least: timedelta = timedelta(hours=12)
+    heard: Sequence[datetime], until: datetime, *, factor: float = 2.5, least: timedelta = timedelta(hours=20)
 ) -> list[tuple[datetime, datetime]]:
     """Spans in which a source that usually speaks said nothing, so that there is no data rather than calm.
 

@@ -228,6 +228,7 @@ trend_points = Table(
     Column("revision", Integer, primary_key=True),
     Column("stories", Integer, nullable=False),
     Column("negative_stories", Integer, nullable=False),
+    Column("positive_stories", Integer, nullable=False),
     Column("unread_stories", Integer, nullable=False),
     Column("mentions", Integer, nullable=False),
     Column("sentiment", Float),

@@ -34,7 +34,7 @@ _APPEND = text(files("voxpop.store").joinpath("append_trend_points.sql").read_te
 
 _LATEST = text(
     "SELECT DISTINCT ON (entity_id, start) entity_id AS entity, start, model,"
-    " stories, negative_stories, unread_stories, mentions, sentiment, reach"
+    " stories, negative_stories, positive_stories, unread_stories, mentions, sentiment, reach"
     " FROM trend_points WHERE model = :model"
     " AND (CAST(:entity AS text) IS NULL OR entity_id = :entity)"
     " AND (CAST(:as_of AS timestamptz) IS NULL OR available_at <= :as_of)"

@@ -196,7 +196,7 @@ def _signature(tokens: list[str]) -> npt.NDArray[np.uint64]:
     return highest
 
 
-_HEAD_WORDS = 8.0
+_HEAD_WORDS = 6.0
 _HAN_WEIGHT = 2 / 3
 """Words of meaning in one Chinese character, for limits that are given in words."""
 
@@ -223,8 +223,8 @@ def retells(a: str, b: str) -> bool:
     """Whether two normalised texts tell the same news: symmetric, and exact where :func:`bands` only guess.
 
     They do if a fifth of the words or less was inserted, deleted or replaced, or if one is the head of the other (at
-    least 8 words and 30 %), and nothing that differs contradicts: numbers, opposed words, names, events. Texts of fewer
-    than 4 words must be equal.
+    least 6 words; with a light edit at least 30 % of it), and nothing that differs contradicts: numbers, opposed
+    words, names, events. Texts of fewer than 4 words must be equal.
     """
     if a == b:
         return bool(a)
@@ -250,9 +250,13 @@ def _counterpart(shorter: list[str], longer: list[str]) -> list[str] | None:
     if Levenshtein.distance(shorter, longer, score_cutoff=limit) <= limit:
         return longer
     size = _head(shorter)
-    if size is None or shorter[:size] != longer[:size] or len(shorter) < _KEPT_SHARE * len(longer):
+    if size is None or shorter[:size] != longer[:size]:
         return None
     head = longer[: len(shorter)]
+    if shorter == head:
+        return head  # a headline sent round without its article
+    if len(shorter) < _KEPT_SHARE * len(longer):
+        return None
     limit = len(shorter) // 10 + 1  # the last word may be cut, too
     return head if Levenshtein.distance(shorter, head, score_cutoff=limit) <= limit else None
 

@@ -272,6 +272,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("stories", sa.Integer(), nullable=False),
         sa.Column("negative_stories", sa.Integer(), nullable=False),
+        sa.Column("positive_stories", sa.Integer(), nullable=False),
         sa.Column("unread_stories", sa.Integer(), nullable=False),
         sa.Column("mentions", sa.Integer(), nullable=False),
         sa.Column("sentiment", sa.Float(), nullable=True),
