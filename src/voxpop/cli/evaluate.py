@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -13,7 +13,7 @@ from voxpop.cli import Json, app, console, emit, told
 
 @app.command(epilog='Example: voxpop evaluate sentiment labelled.jsonl --json    with {"text", "label"} a line')
 def evaluate(
-    task: Annotated[str, typer.Argument(help="sentiment or topic.")],
+    task: Annotated[Literal["sentiment", "topic"], typer.Argument(help="What to measure.")],
     file: Annotated[Path, typer.Argument(help="Labelled JSONL, gzip or not.")],
     profile: Annotated[str, typer.Option(help="Model profile.")] = "",
     as_json: Json = False,
@@ -44,7 +44,7 @@ def evaluate(
 
 @app.command(epilog="Example: voxpop train topic --data labelled.jsonl.gz --out runs/topic")
 def train(
-    task: Annotated[str, typer.Argument(help="sentiment or topic.")],
+    task: Annotated[Literal["sentiment", "topic"], typer.Argument(help="What to train.")],
     data: Annotated[list[Path], typer.Option(help="Labelled JSONL, gzip or not; may be given several times.")],
     out: Annotated[Path, typer.Option(help="Folder for the adapter, the head, the metrics and the model card.")],
     epochs: Annotated[int, typer.Option(help="Passes over the training split.")] = 3,
@@ -58,7 +58,7 @@ def train(
 
     with told():
         options = Options(epochs=epochs, learning_rate=learning_rate, seed=seed)
-        metrics = finetune(task, data, out, options, quiet=as_json)  # type: ignore[arg-type]  # checked inside
+        metrics = finetune(task, data, out, options, quiet=as_json)
         if as_json:
             emit(metrics)
         else:

@@ -120,11 +120,17 @@ def doctor(as_json: Json = False) -> None:
 
 
 def _model(profile: str) -> str:
-    """Whether the profile's files are what they must be, without loading torch."""
-    from voxpop import models
+    """Whether the files of the profile are what they must be; does not load torch."""
     from voxpop.errors import ModelError
+    from voxpop.models import checkpoint
+    from voxpop.models.profile import read_profile
 
     try:
-        return models.verify(profile)
+        stated = read_profile(profile)
+        for task in (stated.topic, stated.sentiment):
+            checkpoint.find_encoder(task.encoder)
+            for name, sha256 in task.sha256.items():
+                checkpoint.check(task.adapter / name, sha256)
     except ModelError as error:
         return f"broken: {error}"
+    return f"{stated.name}, files verified; reads {', '.join(sorted(stated.languages))}"
