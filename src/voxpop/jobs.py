@@ -167,7 +167,9 @@ def _alert(
         score=float(judged.score[row, peak]),
         cut=float(limits[peak]),
         stories=int(judged.seen[row, peak]),
+        hours=int(judged.horizon[row, peak]),
         negative_stories=sum(p.negative_stories for p in span if p is not None),
+        unread_stories=sum(p.unread_stories for p in span if p is not None),
         expected=float(judged.expected[row, peak]),
         model=model,
     )

@@ -170,9 +170,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     """-log10 of the probability of so much under the entity's usual rate."""
     cut: float
+    hours: int
+    """The horizon that the score comes from, at the worst hour so far."""
     stories: int
-    negative_stories: int
+    """Stories that counted over this horizon, where ``expected`` are usual."""
     expected: float
+    negative_stories: int
+    """Stories read as negative since the alert fired, its first hour included."""
+    unread_stories: int
     model: str
     evidence: tuple[str, ...] = ()
     """Ids of the documents that caused it, the first of each story, most carried first."""

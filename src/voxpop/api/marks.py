@@ -23,8 +23,10 @@ def pieces(text: str, spans: Sequence[tuple[int, int]], around: int = AROUND) ->
     """
     kept: list[tuple[int, int]] = []
     for start, end in sorted(spans):
-        start, end = max(0, start, kept[-1][1] if kept else 0), min(end, len(text))
-        if start < end:
+        start, end = max(0, start), min(end, len(text))
+        if kept and start < kept[-1][1]:
+            kept[-1] = (kept[-1][0], max(end, kept[-1][1]))
+        elif start < end:
             kept.append((start, end))
     first = max(0, kept[0][0] - around) if kept else 0
     last = min(len(text), kept[-1][1] + around) if kept else min(len(text), 2 * around)

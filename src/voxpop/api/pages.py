@@ -30,13 +30,11 @@ ORDERS = {"latest": "latest first", "reach": "most carried", "negative": "most n
 
 def sentence(alert: Alert, name: str) -> str:
     """What happened, made only of the alert's own figures."""
-    hours = max(1, round((alert.fired_at - alert.window_start) / timedelta(hours=1)))
-    span = f"{hours} hours" if hours > 1 else "an hour"
+    span = f"{alert.hours} hours" if alert.hours > 1 else "one hour"
     usual = f"{alert.expected:.1f}" if alert.expected >= 0.1 else "next to none"
-    return (
-        f"{alert.stories} stories about {name} within {span} where {usual} are usual,"
-        f" {alert.negative_stories} of those in the alert's span read as negative"
-    )
+    kinds = [(alert.negative_stories, "read as negative"), (alert.unread_stories, "in a language that is not read yet")]
+    since = " and ".join(f"{count} {kind}" for count, kind in kinds if count)
+    return f"{alert.stories} stories about {name} in {span}, where {usual} are usual; since it fired {since or 'none'}"
 
 
 def routes(app: App) -> APIRouter:

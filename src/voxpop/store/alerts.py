@@ -41,12 +41,14 @@ def save(connection: Connection, alert: Alert, state: str) -> bool:
         "window_start": alert.window_start,
         "score": alert.score,
         "cut": alert.cut,
+        "hours": alert.hours,
         "stories": alert.stories,
         "negative_stories": alert.negative_stories,
+        "unread_stories": alert.unread_stories,
         "expected": alert.expected,
         "model": alert.model,
     }
-    changing = ("state", "score", "stories", "negative_stories", "expected")
+    changing = ("state", "score", "hours", "stories", "negative_stories", "unread_stories", "expected")
     statement = insert(tables.alerts).values(**values)
     new = connection.execute(
         statement.on_conflict_do_update(
@@ -73,7 +75,7 @@ def stored(connection: Connection) -> list[Alert]:
     rows = connection.execute(
         text(
             "SELECT a.alert_id AS id, a.entity_id AS entity, a.rule, a.fired_at, a.window_start, a.score, a.cut,"
-            " a.stories, a.negative_stories, a.expected, a.model, array(SELECT e.document_id FROM alert_evidence e"
+            " a.hours, a.stories, a.negative_stories, a.unread_stories, a.expected, a.model, array(SELECT e.document_id FROM alert_evidence e"
             "  WHERE e.alert_id = a.alert_id ORDER BY e.rank) AS evidence"
             " FROM alerts a ORDER BY a.fired_at, a.alert_id"
         )

@@ -159,7 +159,7 @@ def stories(
     for row in connection.execute(_TELLERS, {"entity": entity, "model": model, "stories": list(tellers)}):
         if len(tellers[row.story_id]) < MOST_TELLERS:
             tellers[row.story_id].append(_teller(row))
-    return [StoryRow(*row, tellers[row.story_id]) for row in found]
+    return [StoryRow._make((*row, tellers[row.story_id])) for row in found]
 
 
 def _teller(row: Row[Any]) -> Teller:

@@ -15,14 +15,14 @@ if (holder && data) {
       connectgaps: false, line: { color: dark ? "#7db7f5" : "#0b5cad", width: 1.5 }, marker: { size: 4 } },
   ];
   const layout = {
-    barmode: "stack", margin: { l: 40, r: 40, t: 30, b: 40 }, height: 350,
+    barmode: "stack", margin: { l: 50, r: 60, t: 40, b: 40 }, height: 350,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink },
     legend: { orientation: "h", y: 1.15 }, hovermode: "x unified",
     yaxis: { title: { text: `stories in ${data.hours} h` }, rangemode: "tozero" },
-    yaxis2: { overlaying: "y", side: "right", range: [-1, 1], title: { text: "sentiment" }, showgrid: false },
+    yaxis2: { overlaying: "y", side: "right", range: [-1, 1], tickvals: [-1, -0.5, 0, 0.5, 1], zeroline: false, title: { text: "sentiment" }, showgrid: false },
     shapes: data.alerts.map((a) => ({ type: "line", x0: a.at, x1: a.at, yref: "paper", y0: 0, y1: 1,
       line: { color: dark ? "#ff8a80" : "#b3261e", dash: "dash", width: 1.5 } })),
-    annotations: data.alerts.map((a) => ({ x: a.at, yref: "paper", y: 1.02, text: "alert", hovertext: a.text,
+    annotations: data.alerts.map((a) => ({ x: a.at, yref: "paper", y: 1, yshift: 10, text: "alert", hovertext: a.text,
       showarrow: false, font: { color: dark ? "#ff8a80" : "#b3261e", size: 11 } })),
   };
   Plotly.newPlot(holder, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });

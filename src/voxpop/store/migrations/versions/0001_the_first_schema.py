@@ -29,8 +29,10 @@ def upgrade() -> None:
         sa.Column("window_start", sa.DateTime(timezone=True), nullable=False),
         sa.Column("score", sa.Float(), nullable=False),
         sa.Column("cut", sa.Float(), nullable=False),
+        sa.Column("hours", sa.Integer(), nullable=False),
         sa.Column("stories", sa.Integer(), nullable=False),
         sa.Column("negative_stories", sa.Integer(), nullable=False),
+        sa.Column("unread_stories", sa.Integer(), nullable=False),
         sa.Column("expected", sa.Float(), nullable=False),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column(

@@ -1,0 +1,63 @@
+"""A dashboard over a fortnight of stories, with a surge, served as it is for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.store.samples import MODEL, document, reading, write
+from voxpop import jobs
+from voxpop.api.server import serving
+from voxpop.app import App
+from voxpop.records import DeadLetter, Entity, Mention
+from voxpop.settings import Settings
+from voxpop.store import models, writer
+
+HOSTILE = '<script>document.title = "owned"</script><b>Acmetron</b> &amp; "quotes"'
+
+
+def fill(app: App, engine: Engine) -> None:
+    """Acmetron has a bad week after a calm one; Boltworks is written about in Chinese; one text is hostile."""
+    app.watch([Entity(id="acme", name="Acmetron", sector="machines"), Entity(id="bolt", name="博特工业")])
+    readings = [
+        reading(document(f"a{hour}", hour, f"Acmetron at {hour}"), "negative" if hour % 48 == 0 else "neutral")
+        for hour in range(0, 14 * 24, 4)
+    ]
+    readings += [reading(document(f"s{n}", 250.5 + n / 4, f"Acmetron bad news {n}"), "negative") for n in range(12)]
+    readings += [reading(document(f"r{n}", 251, "Acmetron bad news 0", author="@echo"), "negative") for n in range(3)]
+    span = Mention(entity="bolt", start=3, end=7, relevance="subject", confidence=0.9)
+    readings.append(reading(document("zh", 300, "今天，博特工业停产。", lang="zh", mentions=(span,)), None))
+    mark = Mention(
+        entity="acme", start=HOSTILE.index("Acme"), end=HOSTILE.index("Acme") + 8, relevance="subject", confidence=1
+    )
+    hostile = document("x", 334, HOSTILE, mentions=(mark,), url="javascript:alert(1)", author="<i>me</i>")
+    readings.append(reading(hostile, "negative"))
+    write(engine, readings)
+    with engine.begin() as connection:
+        models.activate(connection, MODEL, "test")
+        letter = DeadLetter(
+            stage="ingest", reason="no zone", payload=b'{"mail": "jane@corp.example"}', origin="f", position=3
+        )
+        writer.write_dead_letters(connection, [letter])
+    around, now = app.surroundings(MODEL), datetime.now(UTC)
+    for job in (jobs.refresh_trends, jobs.calibrate, jobs.raise_alerts):
+        job(around, now)
+
+
+@pytest.fixture
+def dashboard(settings: Settings, engine: Engine) -> Iterator[str]:
+    """Its address."""
+    with App(settings) as app:
+        fill(app, engine)
+        with serving(app) as url:
+            yield url
+
+
+@pytest.fixture
+def bare_dashboard(settings: Settings) -> Iterator[str]:
+    """The address of a dashboard with nothing stored."""
+    with App(settings) as app, serving(app) as url:
+        yield url

@@ -1,0 +1,100 @@
+"""The pages as a program sees them: what they say, what they refuse, what they never render."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import httpx
+import pytest
+
+from voxpop.api.marks import pieces
+from voxpop.api.server import serving
+from voxpop.app import App
+from voxpop.errors import SettingError
+from voxpop.settings import Settings
+
+
+def get(url: str, **headers: str) -> httpx.Response:
+    return httpx.get(url, headers=headers, trust_env=False)
+
+
+def test_the_pages_tell_what_turned_and_why(dashboard: str) -> None:
+    overview = get(dashboard).text
+    assert "Acmetron</a></h2>" in overview
+    alert = re.search(r'href="(/alerts/[0-9a-f]+)"', overview)
+    assert alert
+    evidence = get(dashboard.rstrip("/") + alert[1]).text
+    assert "read as negative" in evidence
+    assert "<mark" in evidence
+    entity = get(f"{dashboard}entities/acme?by=negative").text
+    assert "3 more tell it" in entity
+    assert '"alerts": [{"at"' in entity
+
+
+def test_chinese_that_is_not_read_is_said_to_be_unread_and_marked_where_it_names_the_company(dashboard: str) -> None:
+    page = get(f"{dashboard}entities/bolt").text
+    assert "unread (zh)" in page
+    assert 'lang="zh"' in page
+    assert re.search(r"<mark[^>]*>博特工业</mark>", page)
+
+
+def test_nothing_of_a_document_is_rendered_as_html(dashboard: str) -> None:
+    page = get(f"{dashboard}entities/acme").text
+    assert "<script>document.title" not in page
+    assert "&lt;script&gt;document.title" in page
+    assert "javascript:" not in page
+    assert "<i>me</i>" not in page
+    assert "script-src" not in page
+    assert "default-src 'self'" in get(dashboard).headers["content-security-policy"]
+
+
+def test_dead_letters_are_shown_masked(dashboard: str) -> None:
+    page = get(f"{dashboard}dead-letters").text
+    assert "jane@" not in page
+    assert "[EMAIL]" in page
+
+
+def test_programs_get_alerts_and_trends(dashboard: str) -> None:
+    (alert,) = get(f"{dashboard}v1/alerts").json()
+    assert alert["entity"] == "acme"
+    points = get(f"{dashboard}v1/trends?entity=acme").json()
+    assert sum(p["stories"] for p in points) > 80
+    assert get(f"{dashboard}v1/trends?entity=acme&as_of=2000-01-01T00:00:00Z").json() == []
+    assert get(f"{dashboard}healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("path", ["entities/nobody", "alerts/0", "v1/trends?entity=nobody", "nowhere"])
+def test_what_is_not_there_is_not_found(dashboard: str, path: str) -> None:
+    assert get(dashboard + path).status_code == 404
+
+
+def test_a_page_of_another_site_cannot_read_it_by_rebinding_its_name(dashboard: str) -> None:
+    assert get(dashboard, host="evil.example").status_code == 400
+
+
+def test_an_empty_store_says_what_to_do(bare_dashboard: str) -> None:
+    assert "voxpop ingest" in get(bare_dashboard).text
+
+
+def test_it_serves_on_loopback_only_and_says_which_setting_names_a_taken_port(settings: Settings) -> None:
+    with App(dataclasses.replace(settings, host="0.0.0.0")) as app, pytest.raises(SettingError, match="loopback"):
+        serving(app).__enter__()
+    with App(settings) as app, serving(app) as url:
+        taken = int(url.rsplit(":", 1)[1].strip("/"))
+        again = App(dataclasses.replace(settings, port=taken))
+        with pytest.raises(SettingError, match="VOXPOP_PORT"):
+            serving(again).__enter__()
+
+
+def test_pieces_join_to_the_text_and_mark_the_mentions() -> None:
+    text = "A 😀 Acme and Acme Corp"
+    found = pieces(text, [(4, 8), (13, 22), (13, 17), (90, 99)])
+    assert "".join(p.text for p in found) == text
+    assert [p.text for p in found if p.marked] == ["Acme", "Acme Corp"]
+
+
+def test_a_very_long_text_is_cut_around_its_mentions() -> None:
+    found = pieces("x" * 200_000, [(100_000, 100_004)])
+    assert sum(len(p.text) for p in found) < 2_000
+    assert [p.text for p in found if p.marked] == ["xxxx"]
