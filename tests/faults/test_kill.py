@@ -23,16 +23,16 @@ from sqlalchemy.engine import make_url
 from tests.store.samples import rows
 from voxpop import sample
 
-ITEMS = 400
+ITEMS = 450
 KILLS = 5
 IDENTITY = {"topic_id"}
 
 
 @pytest.fixture(scope="module")
 def stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Part of the sample, broken lines and corrections included, dense enough for stories and an alert."""
+    """Part of the sample, broken lines and corrections included, from its first day into its first incident."""
     path = tmp_path_factory.mktemp("stream") / "stream.jsonl"
-    path.write_text("".join(islice(sample.stream(), 700 - ITEMS, 700)), "utf-8")
+    path.write_text("".join(islice(sample.stream(), ITEMS)), "utf-8")
     return path
 
 
@@ -84,12 +84,16 @@ def test_killed_at_random_moments_it_leaves_the_rows_of_an_undisturbed_run(
     two_databases: tuple[str, str], stream: Path
 ) -> None:
     calm, killed = two_databases
+    watched = str(sample.watchlist_path())
+    for url in (calm, killed):
+        finish(start(url, "watchlist", "load", watched), 0)
     finish(start(calm, "ingest", str(stream)), 0, 2)
     finish(start(calm, "run", "--until-idle"), 0)
     expected = everything(calm)
     assert len(expected["documents"]) > ITEMS * 0.9
     assert expected["opinions"]
     assert expected["trend_points"]
+    assert expected["alerts"]
 
     order = random.Random(11)
     process = start(killed, "ingest", str(stream))

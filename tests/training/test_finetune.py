@@ -15,7 +15,7 @@ from voxpop.training.export import opposites, write_profile
 from voxpop.training.finetune import train
 from voxpop.training.loop import Options, class_weights, schedule
 
-OPTIONS = Options(epochs=2, batch_tokens=160, save_steps=2, patience=3, rank=2, alpha=4, threads=1)
+OPTIONS = Options(epochs=2, batch_tokens=160, save_steps=2, patience=3, rank=2, alpha=4, contrasts=6, threads=1)
 NAMES = [f"{head}{tail}" for head in ("Cal", "Nord", "Bra", "Tam") for tail in ("der", "hafen", "sin")]
 SAID = {"positive": "beats forecasts", "negative": "warns of losses", "neutral": "names a venue"}
 SIDES = ["in the north", "in the south", "this week", "once again", "by far", "for the year"]
