@@ -112,7 +112,7 @@ def test_it_computes_what_transformers_and_peft_compute(tmp_path: Path) -> None:
         model = get_peft_model(base, LoraConfig(r=rank, lora_alpha=int(about["scale"] * rank), target_modules=modules))
     set_peft_model_state_dict(model, {name: tensor.float() for name, tensor in adapter.items()})
     head = load_file(task.adapter / "head.safetensors")
-    asked = targets_of(TEXTS)
+    asked = targets_of(TEXTS[2:12])
     expected = []
     with torch.inference_mode():
         for sequence in reader._sentiment.encoder.targets(asked, 128):
