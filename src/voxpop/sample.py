@@ -1,8 +1,8 @@
 """The sample stream: fourteen days of invented news and posts about invented companies, with its truth.
 
 The texts lie in ``data/sample`` as their authors wrote them, a JSON object a line with day, time, source and a tag;
-here they become the items of a stream. Only the reposts of one harmless story are multiplied, to the number that such
-stories reach.
+here they become the items of a stream. Two things are multiplied, as readers do with real ones: some texts are passed
+on by a reader or two, and one harmless story is reposted to the number that such stories reach.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from itertools import count, cycle, islice
 from typing import Any, NamedTuple
 
 import msgspec
+
+from voxpop.records import digest
 
 FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
 REPOSTS = 400
@@ -43,7 +45,8 @@ def lines() -> list[dict[str, Any]]:
     for line in written:
         line["published_at"] = _time(line)
     reposts = [line for line in written if line["tag"] == "trap_reposts"]
-    return sorted([*written, *_more_reposts(reposts)], key=lambda line: line["published_at"])
+    passed_on = [echo for line in written if not line["tag"].startswith("trap") for echo in _echoes(line)]
+    return sorted([*written, *passed_on, *_more_reposts(reposts)], key=lambda line: line["published_at"])
 
 
 def items() -> Iterator[dict[str, Any]]:
@@ -79,6 +82,11 @@ def incidents() -> list[Incident]:
     return sorted(found, key=lambda incident: incident.begins)
 
 
+def in_chinese(line: dict[str, Any]) -> bool:
+    """Whether a line of the sample is written in Chinese."""
+    return any("\u4e00" <= character <= "\u9fff" for character in line["text"])
+
+
 def watchlist_path() -> Any:
     """The CSV of the sample's companies."""
     return _FOLDER / "watchlist.csv"
@@ -100,6 +108,28 @@ def _text(name: str) -> str:
 def _time(line: dict[str, Any]) -> datetime:
     hour, minute = line["time"].split(":")
     return FIRST_DAY + timedelta(days=line["day"] - 1, hours=int(hour), minutes=int(minute))
+
+
+def _echoes(line: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The same text passed on by none, one or two readers, within three hours."""
+    draw = int(digest(line["text"], size=4), 16)
+    for number in range((0, 0, 1, 1, 2)[draw % 5]):
+        by = line["author"] or line["source"].replace(" ", "")
+        text = (
+            f"{line['title']}。{line['text']}"
+            if line["title"] and chinese
+            else f"{line['title']} {line['text']}".strip()
+        )
+        yield {
+            **line,
+            "channel": "social",
+            "source": "微言" if in_chinese(line) else "chirper",
+            "title": "",
+            "author": f"reader_{(draw >> 8) % 900 + 100 * number:03d}",
+            "reach": 15 + (draw >> 4) % 180,
+            "text": f"转发//@{by}：{text}" if in_chinese(line) else f"RT @{by}: {text}",
+            "published_at": line["published_at"] + timedelta(minutes=5 + (draw >> (8 * number + 3)) % 175),
+        }
 
 
 def _more_reposts(written: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

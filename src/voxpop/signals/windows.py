@@ -22,20 +22,27 @@ def hours(start: datetime, end: datetime) -> Iterator[datetime]:
 
 
 def silences(
-    heard: Sequence[datetime], until: datetime, *, factor: float = 2.5, least: timedelta = timedelta(hours=20)
+    heard: Sequence[datetime], until: datetime, *, factor: float = 1.5, least: timedelta = timedelta(hours=24)
 ) -> list[tuple[datetime, datetime]]:
     """Spans in which a source that usually speaks said nothing, so that there is no data rather than calm.
 
-    A gap is a silence if it is longer than ``least`` and than ``factor`` times the source's 90th percentile of gaps.
+    A gap is a silence if it is longer than ``least`` and than ``factor`` times any earlier gap that was none. So nights
+    are never silences, a weekend is one until the source has shown that it keeps them, and an outage does not hide the
+    next one.
 
     Args:
         heard: when the source published, in order.
         until: the watermark: the last gap runs up to it.
     """
-    if len(heard) < 10:
-        return []  # too little is known of the source's habit
-    edges = [*heard, until]
-    gaps = [(b - a, a, b) for a, b in pairwise(edges)]
-    usual = sorted(gap for gap, _, _ in gaps[:-1])[int(0.9 * (len(gaps) - 1))]
-    limit = max(least, factor * usual)
-    return [(start, end) for gap, start, end in gaps if gap > limit]
+    found, usual = [], timedelta(0)
+    for number, (start, end) in enumerate(pairwise([*heard, until])):
+        gap = end - start
+        if number >= _KNOWN and gap > max(least, factor * usual):
+            found.append((start, end))
+        else:
+            usual = max(usual, gap)
+    return found
+
+
+_KNOWN = 10
+"""Gaps that must be known before a source is judged."""

@@ -75,7 +75,8 @@ def stored(connection: Connection) -> list[Alert]:
     rows = connection.execute(
         text(
             "SELECT a.alert_id AS id, a.entity_id AS entity, a.rule, a.fired_at, a.window_start, a.score, a.cut,"
-            " a.hours, a.stories, a.negative_stories, a.unread_stories, a.expected, a.model, array(SELECT e.document_id FROM alert_evidence e"
+            " a.hours, a.stories, a.negative_stories, a.unread_stories, a.expected, a.model, "
+            " array(SELECT e.document_id FROM alert_evidence e"
             "  WHERE e.alert_id = a.alert_id ORDER BY e.rank) AS evidence"
             " FROM alerts a ORDER BY a.fired_at, a.alert_id"
         )
