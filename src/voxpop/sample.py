@@ -115,11 +115,7 @@ def _echoes(line: dict[str, Any]) -> Iterator[dict[str, Any]]:
     draw = int(digest(line["text"], size=4), 16)
     for number in range((0, 0, 1, 1, 2)[draw % 5]):
         by = line["author"] or line["source"].replace(" ", "")
-        text = (
-            f"{line['title']}。{line['text']}"
-            if line["title"] and chinese
-            else f"{line['title']} {line['text']}".strip()
-        )
+        text = f"{line['title']} {line['text']}".strip()
         yield {
             **line,
             "channel": "social",

@@ -49,6 +49,7 @@ def card(metrics: Mapping[str, Any], stated: TaskProfile, data: Sequence[Path]) 
         f" {TEST_PERCENT} % test, by a hash. Exact repeats (but for links, case and punctuation) are removed first;"
         " texts that share their first or last eight words lie in one split."
         f" Rows: {', '.join(f'{count:,} {name}' for name, count in metrics['rows'].items())}.",
+        *_contrasts(task, options["contrasts"]),
         "",
         "## Measured on the test split",
         "",
@@ -93,6 +94,12 @@ def _command(task: str, stated: TaskProfile, data: Sequence[Path], options: Mapp
 
 def _origin(path: Path) -> tuple[Path, Origin]:
     return path, ORIGINS.get(path.name.split(".")[0], Origin("a set of your own", "yours to state"))
+
+
+def _contrasts(task: str, pairs: int) -> list[str]:
+    if task != "sentiment" or not pairs:
+        return []
+    return [f"To the training split are added {pairs:,} texts made by joining two of it that disagree."]
 
 
 def _opposites(measured: Mapping[str, float] | None) -> list[str]:
