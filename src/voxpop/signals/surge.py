@@ -3,7 +3,8 @@
 Two counts are held against what is usual for the entity, each by a negative binomial over several horizons, so that
 both an outburst and a slow burn are seen:
 
-* *adverse* stories: those read as negative, and those that no model could read;
+* *adverse* stories: those read as negative, and those that no model could read, unless the positive ones are twice
+  as many: in a burst of good news a model misreads some;
 * *unfriendly* stories: all but the positive ones, where the adverse outnumber the positive. A dispute is told in many
   plain sentences, of which a model calls few negative; a burst of good news is not of this kind.
 
@@ -85,8 +86,8 @@ def judge(stories: Stories, rule: Rule | None = None) -> Judgement:
     rule = rule or Rule()
     best = Judgement(*(np.zeros(stories.adverse.shape, kind) for kind in (float, int, float, int)))
     for horizon in rule.horizons:
-        _keep_better(best, _surprises(stories.adverse, horizon, rule), horizon)
         adverse, positive = _trailing(stories.adverse, horizon), _trailing(stories.positive, horizon)
+        _keep_better(best, _surprises(stories.adverse, horizon, rule, where=2 * adverse > positive), horizon)
         against = (adverse >= rule.least_adverse) & (adverse > positive)
         _keep_better(best, _surprises(stories.adverse + stories.other, horizon, rule, where=against), horizon)
     return best
@@ -98,16 +99,14 @@ class _Surprises(NamedTuple):
     seen: Counts
 
 
-def _surprises(counts: Counts, horizon: int, rule: Rule, where: NDArray[np.bool_] | None = None) -> _Surprises:
+def _surprises(counts: Counts, horizon: int, rule: Rule, where: NDArray[np.bool_]) -> _Surprises:
     now = np.arange(counts.shape[1])
     total = np.pad(np.cumsum(counts, axis=1), ((0, 0), (1, 0)))
     start = np.maximum(0, now + 1 - horizon)
     seen = total[:, now + 1] - total[:, start]
     known = np.maximum(0, start - rule.guard)
     expected = horizon * _usual_rate(total, known, rule)
-    judged = (seen >= rule.least_stories) & (known >= rule.warm_up)
-    if where is not None:
-        judged &= where
+    judged = (seen >= rule.least_stories) & (known >= rule.warm_up) & where
     score = np.zeros(counts.shape)
     score[judged] = surprise(seen[judged], expected[judged], rule.dispersion)
     return _Surprises(score, expected, seen)
