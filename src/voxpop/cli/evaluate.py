@@ -47,8 +47,8 @@ def train(
     task: Annotated[Literal["sentiment", "topic"], typer.Argument(help="What to train.")],
     data: Annotated[list[Path], typer.Option(help="Labelled JSONL, gzip or not; may be given several times.")],
     out: Annotated[Path, typer.Option(help="Folder for the adapter, the head, the metrics and the model card.")],
-    epochs: Annotated[int, typer.Option(help="Passes over the training split.")] = 3,
-    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 6e-4,
+    epochs: Annotated[int, typer.Option(help="Passes over the training split.")] = 4,
+    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 8e-4,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 7,
     as_json: Json = False,
 ) -> None:
