@@ -22,7 +22,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 COMMANDS = [
     *("demo", "evaluate", "train", "ingest", "run", "analyze", "serve", "doctor"),
     *("sources add", "sources list", "sources test", "sources remove", "watchlist load", "watchlist list"),
-    *("dlq list", "dlq show", "dlq replay", "db upgrade", "db downgrade", "db status"),
+    *("dlq list", "dlq show", "dlq replay", "dlq erase", "db upgrade", "db downgrade", "db status", "db erase-raw"),
 ]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -79,6 +79,9 @@ def test_what_is_malformed_goes_to_the_dead_letters_and_the_rest_goes_on(voxpop:
     assert "wire" in voxpop("dlq", "show", next(d["id"] for d in listed["dead_letters"] if d["position"] == 4)).stdout
     again = json.loads(voxpop("dlq", "replay", "--all", "--json").stdout)
     assert again == {"replayed": 0, "refused": 7}
+    assert "1 erased" in voxpop("dlq", "erase", listed["dead_letters"][0]["id"]).stdout
+    assert "6 raw records erased" in voxpop("db", "erase-raw").stdout, "what no consumer has read stays in the log"
+    assert json.loads(voxpop("dlq", "list", "--json").stdout)["total"] == 0
 
 
 def test_a_file_that_is_not_there_is_one_clear_line(voxpop: Run) -> None:

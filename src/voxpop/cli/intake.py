@@ -242,6 +242,23 @@ def dlq_replay(
             console.print(f"{done.replayed:,} went through, {done.refused:,} were refused again")
 
 
+@dlq_app.command("erase", epilog="Example: voxpop dlq erase 3f2a90c1")
+def dlq_erase(
+    keys: Annotated[list[str] | None, typer.Argument(help="Ids, or their beginnings.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Delete refused records for good."""
+    from voxpop.app import App
+    from voxpop.store import deadletters
+
+    with told(), App() as live:
+        if not keys and not every:
+            raise typer.BadParameter("name the dead letters, or --all")
+        with live.engine.begin() as connection:
+            ids = None if every else [deadletters.one(connection, key).id for key in keys or []]
+            console.print(f"{deadletters.remove(connection, ids):,} erased")
+
+
 def _channel(word: str) -> Literal["news", "social"]:
     if word not in ("news", "social"):
         raise typer.BadParameter("channel is news or social")

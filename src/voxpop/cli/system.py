@@ -66,6 +66,21 @@ def db_status(as_json: Json = False) -> None:
         console.print(table)
 
 
+@db_app.command("erase-raw", epilog="Example: voxpop db erase-raw --older-than 7    keeps a week")
+def db_erase_raw(
+    older_than: Annotated[float, typer.Option(help="Days to keep; 0: erase all that every consumer has read.")] = 0,
+) -> None:
+    """Delete raw items from the log, and dead letters, for good. Documents, which are masked, stay."""
+    from datetime import UTC, datetime, timedelta
+
+    from voxpop.app import App
+    from voxpop.store import rereading
+
+    with told(), App() as live, live.engine.begin() as connection:
+        before = datetime.now(UTC) - timedelta(days=older_than)
+        console.print(f"{rereading.expire_raw(connection, before):,} raw records erased")
+
+
 @app.command(epilog="Example: voxpop serve --port 8350")
 def serve(
     host: Annotated[str, typer.Option(help="Address; default: VOXPOP_HOST.")] = "",

@@ -172,10 +172,8 @@ class _Guard(httpcore.NetworkBackend):
         addresses = _resolve(host, port, self.left(timeout))
         for address in addresses:
             if not self.allow_private and not is_public(address):
-                raise Refused(
-                    f"{host} is at {address}, which is not a public address (for an intranet set VOXPOP_FEED_PRIVATE_ADDRESSES)",
-                    "url",
-                )
+                hint = "for an intranet set VOXPOP_FEED_PRIVATE_ADDRESSES"
+                raise Refused(f"{host} is at {address}, which is not a public address ({hint})", "url")
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in addresses:
             try:

@@ -52,6 +52,7 @@ def one(connection: Connection, beginning: str) -> Row:
     return found[0]
 
 
-def remove(connection: Connection, ids: Sequence[str]) -> None:
-    """Forgets those that went through."""
-    connection.execute(delete(dead_letters).where(dead_letters.c.id.in_(ids)))
+def remove(connection: Connection, ids: Sequence[str] | None) -> int:
+    """Forgets those of these ids (None: all); returns how many."""
+    where = [] if ids is None else [dead_letters.c.id.in_(ids)]
+    return connection.execute(delete(dead_letters).where(*where)).rowcount

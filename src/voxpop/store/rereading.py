@@ -45,11 +45,15 @@ def mark_linked(connection: Connection, keys: Sequence[tuple[str, str]], version
 
 
 def expire_raw(connection: Connection, before: datetime) -> int:
-    """Deletes dead letters, and records of the log that every group has read, received before ``before``."""
+    """Deletes dead letters, and records of the log that every group has read, received before ``before``.
+
+    What no group has ever read stays: it would be lost.
+    """
     log = connection.execute(
         text(
-            'DELETE FROM log_records r WHERE r.received_at < :before AND r."offset" < ALL (SELECT p.next_offset'
-            " FROM positions p WHERE p.topic_id = r.topic_id AND p.partition = r.partition)"
+            "DELETE FROM log_records r USING (SELECT topic_id, partition, min(next_offset) AS done FROM positions"
+            " GROUP BY topic_id, partition) p WHERE p.topic_id = r.topic_id AND p.partition = r.partition"
+            ' AND r."offset" < p.done AND r.received_at < :before'
         ),
         {"before": before},
     )
