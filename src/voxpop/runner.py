@@ -63,12 +63,14 @@ def run(
             announce(threads.enter_context(serving(app)))
         _start(threads, workers, stop)
         settle = partial(_settle, app, workers, stop, progress)
-        settle()
-        seconds = time.monotonic() - started
-        for job in JOBS:
-            if until_idle and not stop.is_set():
-                _once(around, job, settle)
-        if not until_idle:
+        if until_idle:
+            settle()
+            seconds = time.monotonic() - started
+            for job in JOBS:
+                if not stop.is_set():
+                    _once(around, job, settle)
+        else:
+            _catch_up(app, workers, stop, progress)
             _tick(around, stop, progress=lambda: _report(app, workers, progress))
             seconds = time.monotonic() - started
     documents, refused = workers[-1].records, sum(w.dead for w in workers)
@@ -106,6 +108,12 @@ def _report(app: App, workers: Sequence[Worker], progress: Progress | None) -> i
 def _settle(app: App, workers: Sequence[Worker], stop: threading.Event, progress: Progress | None) -> None:
     """Waits until the stream is read to its end."""
     drain(workers, lambda: stop.is_set() or _report(app, workers, progress) == 0)
+
+
+def _catch_up(app: App, workers: Sequence[Worker], stop: threading.Event, progress: Progress | None) -> None:
+    """Waits until a backlog is read; a stream that never rests is caught up with when one poll would hold the rest."""
+    while _report(app, workers, progress) > app.settings.poll_records and not stop.wait(0.5):
+        pass
 
 
 def _once(around: Surroundings, job: Job, settle: Callable[[], None]) -> None:
