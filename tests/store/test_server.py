@@ -30,8 +30,8 @@ import psycopg
 import pytest
 
 from voxpop.errors import SettingError, StoreError, StoreUnavailable
-from voxpop.store import cluster, server
-from voxpop.store.cluster import Place
+from voxpop.store import cluster, layout, server
+from voxpop.store.layout import Place
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 ROOT = os.geteuid() == 0
@@ -171,7 +171,7 @@ def children(parent: int) -> list[int]:
 def gone(home: Path) -> bool:
     """Whether neither a supervisor nor any process of PostgreSQL is left."""
     place = Place.of(home)
-    handles = [cluster.take(path) for path in (place.supervisor, place.server)]
+    handles = [layout.take(path) for path in (place.supervisor, place.server)]
     for handle in handles:
         if handle is not None:
             os.close(handle)
@@ -248,7 +248,7 @@ def test_ten_first_starts_at_once_make_one_cluster(homes: Homes) -> None:
     users = [User(home) for _ in range(10)]
     try:
         assert len({user.hear()["url"] for user in users}) == 1
-        who = f"SELECT current_setting('{cluster.IDENTITY}'), pg_postmaster_start_time()"
+        who = f"SELECT current_setting('{layout.IDENTITY}'), pg_postmaster_start_time()"
         assert len({tuple(user.sql(who)[0]) for user in users}) == 1
         assert len(supervisors(home)) == 1
     finally:
@@ -358,7 +358,7 @@ MOMENTS = {
     "initdb has begun": appears("postgres.new-*/PG_VERSION"),
     "initdb fills the catalogs": appears("postgres.new-*/base/1/PG_VERSION"),
     "the database is there": appears("postgres.new-*/base/?????/PG_VERSION"),
-    "the identity is there": appears(f"postgres.new-*/{cluster.IDENTITY}"),
+    "the identity is there": appears(f"postgres.new-*/{layout.IDENTITY}"),
     "it is renamed": appears("postgres/PG_VERSION"),
     "the server has begun": appears("postgres/postmaster.pid"),
 }
@@ -441,7 +441,7 @@ def test_another_major_version_is_named(homes: Homes) -> None:
     data = home / "postgres"
     data.mkdir()
     (data / "PG_VERSION").write_text("17\n")
-    (data / cluster.IDENTITY).write_text("some\n")
+    (data / layout.IDENTITY).write_text("some\n")
     os.chown(data, Place.of(home).uid, -1)
     with pytest.raises(StoreError, match=r"PostgreSQL 17.*this is 18"):
         server.acquire(home, grace=0.1)
@@ -451,7 +451,7 @@ def test_a_server_of_other_data_is_not_ours(homes: Homes, shared_home: Callable[
     home, elsewhere = homes(), shared_home(ME)
     with server.acquire(elsewhere, grace=0.3):
         (home / "postgres").mkdir()
-        shutil.copy(elsewhere / "postgres" / cluster.IDENTITY, home / "postgres")
+        shutil.copy(elsewhere / "postgres" / layout.IDENTITY, home / "postgres")
         (home / "socket").mkdir(mode=0o700)
         os.chown(home / "socket", Place.of(home).uid, -1)
         (home / "socket" / ".s.PGSQL.5432").symlink_to(elsewhere / "socket" / ".s.PGSQL.5432")
@@ -475,6 +475,7 @@ def test_a_home_that_may_not_be_written_is_named(shared_home: Callable[[Account]
     home.chmod(0o555)
     with User(home, ordinary() if ROOT else ME) as user:
         said = user.hear()
+    home.chmod(0o755)
     assert said["error"] == "SettingError"
     assert "VOXPOP_HOME" in said["message"]
 
@@ -532,7 +533,7 @@ def test_a_server_that_is_being_stopped_is_waited_for_as_long_as_said(
     shared_home: Callable[[Account], Path],
 ) -> None:
     place = Place.of(shared_home(ME))
-    handle = cluster.taken(place.users, time.monotonic() + 60)
+    handle = layout.taken(place.users, time.monotonic() + 60)
     assert handle is not None
     with pytest.raises(StoreUnavailable, match="being stopped"):
         server.acquire(place.home, timeout=0.1)
@@ -567,16 +568,16 @@ def test_a_home_whose_name_would_be_misread_listens_in_tmp(tmp_path: Path, name:
 
 def test_a_lock_is_dropped_when_its_file_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    one = cluster.take(path, shared=True)
-    two = cluster.take(path, shared=True)
+    one = layout.take(path, shared=True)
+    two = layout.take(path, shared=True)
     assert one is not None
     assert two is not None
     assert not os.get_inheritable(one)
-    assert cluster.take(path) is None
+    assert layout.take(path) is None
     os.close(one)
-    assert cluster.taken(path, time.monotonic() + 0.05) is None
+    assert layout.taken(path, time.monotonic() + 0.05) is None
     os.close(two)
-    alone = cluster.take(path)
+    alone = layout.take(path)
     assert alone is not None
     os.close(alone)
 
@@ -584,7 +585,7 @@ def test_a_lock_is_dropped_when_its_file_is_closed(tmp_path: Path) -> None:
 def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic links"):
-        cluster.take(tmp_path / "lock")
+        layout.take(tmp_path / "lock")
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -594,7 +595,7 @@ def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(fcntl, "flock", refused)
     with pytest.raises(SettingError, match="local disk"):
-        cluster.take(tmp_path / "lock")
+        layout.take(tmp_path / "lock")
 
 
 def test_importing_costs_nothing() -> None:

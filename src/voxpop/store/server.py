@@ -4,7 +4,7 @@
         engine = create_engine(lease.url)
 
 The first to acquire it starts it (and makes the cluster); everybody else joins. It stops some seconds after the last
-user has let go or died. ``cluster.py`` describes the files and locks, ``supervisor.py`` the process that owns it.
+user has let go or died. ``layout.py`` describes the files and locks, ``supervisor.py`` the process that owns it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from urllib.parse import quote
 
 from voxpop import errors
 from voxpop.errors import StoreError, StoreUnavailable
-from voxpop.store import cluster, supervisor
-from voxpop.store.cluster import Place
+from voxpop.store import cluster, layout, supervisor
+from voxpop.store.layout import Place
 
 START_SECONDS = 300.0
 GRACE_SECONDS = 3.0
@@ -100,9 +100,9 @@ def acquire(home: Path, *, timeout: float = START_SECONDS, grace: float = GRACE_
     """
     place = Place.of(home)
     deadline = time.monotonic() + timeout
-    with cluster.explained(place):
+    with layout.explained(place):
         place.usable()
-        handle = cluster.taken(place.users, deadline, shared=True)
+        handle = layout.taken(place.users, deadline, shared=True)
         if handle is None:
             raise StoreUnavailable(f"the database in {place.home} is being stopped for {timeout:.0f} s: try again")
         try:
@@ -124,11 +124,11 @@ def stop(home: Path, *, timeout: float = 60.0) -> bool:
     if not place.users.exists():
         return False
     deadline = time.monotonic() + timeout
-    with cluster.explained(place), contextlib.ExitStack() as held:
+    with layout.explained(place), contextlib.ExitStack() as held:
         _hold(held, _alone(place, deadline), place)
         ran = _locked(place.supervisor)
         for lock in (place.stop, place.supervisor, place.server):
-            _hold(held, cluster.taken(lock, deadline), place)
+            _hold(held, layout.taken(lock, deadline), place)
     return ran
 
 
@@ -146,7 +146,7 @@ def status(home: Path) -> Status:
 def _url(place: Place) -> str:
     # The port is named because PGPORT in the environment would else choose another.
     host = quote(str(place.socket), safe="")
-    return f"postgresql+psycopg://{cluster.ROLE}@/{cluster.DATABASE}?host={host}&port={cluster.PORT}"
+    return f"postgresql+psycopg://{layout.ROLE}@/{layout.DATABASE}?host={host}&port={layout.PORT}"
 
 
 class _Start:
@@ -174,7 +174,7 @@ class _Start:
     def _up(self) -> bool:
         """Whether the server is there. Sees to it that a supervisor is."""
         if self._reports is None:
-            lock = cluster.take(self._place.supervisor)
+            lock = layout.take(self._place.supervisor)
             if lock is not None:
                 self._reports = _supervise(self._place, self._grace, lock)
                 return False
@@ -280,16 +280,16 @@ def _version(place: Place) -> str | None:
         StoreError: what answers there is not ours.
     """
     identity = place.identity
-    if identity is None or not (place.socket / f".s.PGSQL.{cluster.PORT}").exists():
+    if identity is None or not (place.socket / f".s.PGSQL.{layout.PORT}").exists():
         return None
     cluster.check_socket(place)
     import psycopg
 
     try:
         with psycopg.connect(
-            host=str(place.socket), port=cluster.PORT, user=cluster.ROLE, dbname=cluster.DATABASE, connect_timeout=10
+            host=str(place.socket), port=layout.PORT, user=layout.ROLE, dbname=layout.DATABASE, connect_timeout=10
         ) as connection:
-            row = connection.execute(_WHO, [cluster.IDENTITY]).fetchone()
+            row = connection.execute(_WHO, [layout.IDENTITY]).fetchone()
     except psycopg.OperationalError as error:
         if "FATAL" in str(error) and not re.search(_FOR_NOW, str(error)):
             raise StoreError(f"the database in {place.home} lets nobody in: {error}") from error
@@ -319,7 +319,7 @@ def _alone(place: Place, deadline: float) -> int | None:
         StoreError: users hold it.
     """
     shared_since: float | None = None
-    while (handle := cluster.take(place.users)) is None and time.monotonic() < deadline:
+    while (handle := layout.take(place.users)) is None and time.monotonic() < deadline:
         if not _shared(place.users):
             shared_since = None
         elif shared_since is None:
@@ -331,7 +331,7 @@ def _alone(place: Place, deadline: float) -> int | None:
 
 
 def _shared(path: Path) -> bool:
-    handle = cluster.take(path, shared=True)
+    handle = layout.take(path, shared=True)
     if handle is not None:
         os.close(handle)
     return handle is not None

@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from voxpop.errors import VoxpopError
-from voxpop.store import cluster
-from voxpop.store.cluster import Place
+from voxpop.store import cluster, layout
+from voxpop.store.layout import Place
 
 WAITING, RUNNING = b"waiting", b"running"  # of one length: each overwrites the other
 _PR_SET_PDEATHSIG = 1
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, asked.to_stop)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with cluster.explained(place):
+        with layout.explained(place):
             Supervisor(place, grace, lock, asked).run()
     except VoxpopError as error:
         told = json.dumps({"error": type(error).__name__, "message": str(error)})
@@ -104,7 +104,7 @@ class Supervisor:
     def _server_lock(self) -> int | None:
         """The server's lock, once no process of an earlier server lives; None when nobody waits for it any more."""
         begun = time.monotonic()
-        while (lock := cluster.take(self._place.server)) is None:
+        while (lock := layout.take(self._place.server)) is None:
             if self._over():
                 return None
             if time.monotonic() - begun > _ORPHAN_SECONDS:
@@ -163,11 +163,11 @@ class Supervisor:
             return False
         if time.monotonic() - self._used < self._grace:
             return False
-        return cluster.flock(self._users, shared=False, path=self._place.users)
+        return layout.flock(self._users, shared=False, path=self._place.users)
 
     def _held(self, handle: int, path: Path) -> bool:
         """Whether another process holds a lock on the file."""
-        if not cluster.flock(handle, shared=False, path=path):
+        if not layout.flock(handle, shared=False, path=path):
             return True
         fcntl.flock(handle, fcntl.LOCK_UN)
         return False
