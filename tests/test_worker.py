@@ -120,6 +120,27 @@ def test_a_poisoned_record_is_found_by_halves_and_costs_its_neighbours_nothing(e
     assert calls <= 1 + 22 + 2
 
 
+def test_a_record_that_the_database_refuses_is_dead_and_the_rest_is_stored(engine: Engine, log: Log) -> None:
+    def run(records: Sequence[Record]) -> Result:
+        result = keep(records)
+
+        def write(connection: Connection) -> None:
+            result.write(connection)
+            if any(r.value == b"v0033" for r in records):
+                connection.execute(text("SELECT 1 / 0"))
+
+        return result._replace(write=write)
+
+    values = publish(log, 100)
+    with running(Worker(step(run), log, engine)):
+        wait_for(lambda: len(seen(engine)) >= 99)
+    assert seen(engine) == [v for v in values if v != "v0033"]
+    with engine.connect() as connection:
+        total, rows = deadletters.listed(connection, None, 10)
+        assert sum(positions.offsets(connection, "g").values()) == 100
+    assert (total, rows[0].payload) == (1, b"v0033")
+
+
 def test_results_and_offset_are_one_transaction(engine: Engine, log: Log) -> None:
     """A write that fails once leaves neither rows nor a moved offset, and goes through on the next try."""
     failures = iter([True])

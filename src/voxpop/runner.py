@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from voxpop.app import App
+from voxpop.errors import StoreError
 from voxpop.jobs import JOBS, Job, Surroundings
 from voxpop.stages import TOPICS
 from voxpop.store import models as model_versions
@@ -99,6 +100,9 @@ def _start(threads: ExitStack, workers: Sequence[Worker], stop: threading.Event)
 
 
 def _report(app: App, workers: Sequence[Worker], progress: Progress | None) -> int:
+    for worker in workers:
+        if worker.fault is not None:
+            raise StoreError(f"the {worker.step.group} worker ended: {worker.fault}") from worker.fault
     left = waiting(app)
     if progress is not None:
         progress(workers[-1].records, left)

@@ -14,13 +14,13 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from voxpop.errors import Fenced, StoreUnavailable, Unavailable
 from voxpop.log.base import Consumer, Log, Message, Partition, Record
@@ -67,6 +67,8 @@ class Worker:
         self.step = step
         self.records = 0
         self.dead = 0
+        self.fault: BaseException | None = None
+        """What ended ``run`` before it was told to stop."""
         self._log = log
         self._engine = engine
         self._max_records = max_records
@@ -90,6 +92,9 @@ class Worker:
                     self._forget(consumer)
                     stop.wait(wait)
                     wait = min(2 * wait, _BACKOFF_SECONDS[1])
+        except BaseException as fault:
+            self.fault = fault
+            raise
         finally:
             consumer.close()
 
@@ -97,17 +102,27 @@ class Worker:
         records = consumer.poll(self._max_records, timeout=0.5)
         self._claim(consumer)
         held = [r for r in records if (c := self._claims.get(r.partition)) and r.offset >= c.next_offset]
-        if not held:
-            return
-        results = self._isolated(held)
-        messages = [message for result in results for message in result.messages]
+        if held:
+            self._handle(held)
+            consumer.commit({p: self._claims[p].next_offset for p in {r.partition for r in held}})
+
+    def _handle(self, records: Sequence[Record]) -> None:
+        """Runs the step on ``records``, publishes and stores; what the database refuses is isolated like any fault."""
+        results = self._isolated(records)
         if self.step.output is not None:
-            self._log.publish(self.step.output, messages)
-        moved = self._store(results, {r.partition: r.offset + 1 for r in held})
-        self._claims.update(moved)
-        self.records += len(held)
+            self._log.publish(self.step.output, [message for result in results for message in result.messages])
+        try:
+            self._store(results, records)
+        except DBAPIError as error:
+            if len(records) > 1:
+                middle = len(records) // 2
+                self._handle(records[:middle])
+                self._handle(records[middle:])
+                return
+            results = [self._fault(records[0], error)]
+            self._store(results, records)
+        self.records += len(records)
         self.dead += sum(len(result.dead) for result in results)
-        consumer.commit({partition: claim.next_offset for partition, claim in moved.items()})
 
     def _claim(self, consumer: Consumer) -> None:
         """Claims the partitions gained since the last cycle and lets go of those lost."""
@@ -131,12 +146,15 @@ class Worker:
         self._claims.clear()
         consumer.close()
 
-    def _store(self, results: Sequence[Result], offsets: Mapping[Partition, int]) -> dict[Partition, positions.Claim]:
+    def _store(self, results: Sequence[Result], records: Sequence[Record]) -> None:
+        """Stores results and moves the offsets past ``records``, all or nothing."""
+        offsets = {r.partition: r.offset + 1 for r in records}
         with _transaction(self._engine) as connection:
             for result in results:
                 result.write(connection)
                 writer.write_dead_letters(connection, result.dead)
-            return {p: positions.advance(connection, self._claims[p], n) for p, n in sorted(offsets.items())}
+            moved = {p: positions.advance(connection, self._claims[p], n) for p, n in sorted(offsets.items())}
+        self._claims.update(moved)
 
     def _isolated(self, records: Sequence[Record]) -> list[Result]:
         """Runs the step; where it raises, halves the batch until the record at fault stands alone and is dead."""
@@ -148,8 +166,12 @@ class Worker:
             if len(records) > 1:
                 middle = len(records) // 2
                 return self._isolated(records[:middle]) + self._isolated(records[middle:])
-            reason = "".join(traceback.format_exception(error)[-8:])
-            return [Result([], lambda _: None, [dead_letter(records[0], self.step.group, reason)])]
+            return [self._fault(records[0], error)]
+
+    def _fault(self, record: Record, error: Exception) -> Result:
+        """A record that cannot be handled, as a dead letter with the end of the traceback."""
+        reason = "".join(traceback.format_exception(error)[-8:])
+        return Result([], lambda _: None, [dead_letter(record, self.step.group, reason)])
 
 
 @contextmanager
