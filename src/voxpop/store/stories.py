@@ -63,7 +63,7 @@ def assign(connection: Connection, entries: Iterable[Entry], *, retells: Retells
         [(m.document_id, m.document_id, m.fingerprint, m.published_at) for m in members],
         update=["story_id", "fingerprint", "published_at"],
     )
-    repeats = _repeats(connection, {m.fingerprint for m in members}, retells)
+    repeats = _repeats(connection, members, retells, window)
     _merge(connection, members, _neighbours(connection, members, repeats, window))
 
 
@@ -100,17 +100,27 @@ def _index(connection: Connection, entries: Sequence[Entry]) -> None:
     )
 
 
-def _repeats(connection: Connection, fingerprints: set[int], retells: Retells) -> dict[int, set[int]]:
-    """For each of ``fingerprints`` those of the texts that retell it, itself among them."""
+def _repeats(
+    connection: Connection, members: Sequence[_Member], retells: Retells, window: timedelta
+) -> dict[int, set[int]]:
+    """For each text of ``members`` those that retell it, itself among them; texts told long before or after are not
+    looked at.
+    """
+    fingerprints = {m.fingerprint for m in members}
     pairs = {
         (min(row), max(row))
         for row in connection.execute(
             text(
                 "SELECT a.fingerprint, b.fingerprint FROM unnest(CAST(:ours AS bigint[])) AS ours"
                 " JOIN story_bands a ON a.fingerprint = ours JOIN story_bands b ON b.band = a.band"
-                " WHERE a.fingerprint <> b.fingerprint"
+                " WHERE a.fingerprint <> b.fingerprint AND EXISTS (SELECT FROM story_members s"
+                "  WHERE s.fingerprint = b.fingerprint AND s.published_at BETWEEN :first AND :last)"
             ),
-            {"ours": list(fingerprints)},
+            {
+                "ours": list(fingerprints),
+                "first": min(m.published_at for m in members) - window,
+                "last": max(m.published_at for m in members) + window,
+            },
         ).tuples()
     }
     words = {
