@@ -1,39 +1,71 @@
-"""What every backend of the log must do. A backend is one entry in ``BACKENDS``."""
+"""What every backend of the log must do. A backend is one entry in ``BACKENDS``.
+
+``KAFKA_BOOTSTRAP_SERVERS`` names brokers (without encryption) to use in place of the one that the tests start.
+"""
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import create_engine
 
+from tests.kafka import broker
 from voxpop.errors import SettingError, VoxpopError
 from voxpop.log.base import Consumer, Log, Message, Partition, Record, open_log
 from voxpop.store import schema
 
-OpenLog = Callable[[], Log]
+
+class Place:
+    """A log with a topic of four partitions and the name of a consumer group, both of this test alone."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.topic = f"topic-{uuid.uuid4().hex}"
+        self.group = f"group-{uuid.uuid4().hex}"
+        self.opened: list[Log] = []
+
+    def open(self) -> Log:
+        """A connection of its own."""
+        self.opened.append(open_log(self.url))
+        return self.opened[-1]
 
 
-@pytest.fixture(params=["postgresql"])
-def open_one(request: pytest.FixtureRequest, database_url: str) -> Iterator[OpenLog]:
-    """Opens connections to one log with a topic ``t`` of four partitions."""
-    opened: list[Log] = []
-
-    def open_it() -> Log:
-        opened.append(open_log(database_url))
-        return opened[-1]
-
-    engine: Engine = create_engine(database_url)
+@contextmanager
+def sql(request: pytest.FixtureRequest) -> Iterator[Place]:
+    url = request.getfixturevalue("database_url")
+    engine = create_engine(url)
     schema.upgrade(engine)
     engine.dispose()
-    open_it().create("t", 4)
-    yield open_it
-    for log in opened:
-        log.close()
+    yield Place(url)
+
+
+@contextmanager
+def kafka(request: pytest.FixtureRequest) -> Iterator[Place]:
+    hosts = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+    yield Place(f"kafka://{hosts}" if hosts else broker.shared().url)
+
+
+BACKENDS: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Place]]] = {
+    "postgresql": sql,
+    "kafka": kafka,
+}
+
+
+@pytest.fixture(params=BACKENDS)
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    with BACKENDS[request.param](request) as found:
+        found.open().create(found.topic, 4)
+        yield found
+        for log in found.opened:
+            log.close()
 
 
 def messages(count: int, start: int = 0) -> list[Message]:
@@ -53,10 +85,20 @@ def read(consumer: Consumer, count: int, *, seconds: float = 20.0) -> list[Recor
     return found
 
 
-def test_what_is_published_is_read_once_in_order_of_its_key(open_one: OpenLog) -> None:
-    log = open_one()
-    log.publish("t", messages(500))
-    consumer = log.subscribe("g", ["t"])
+def join(consumer: Consumer, partitions: int, *, seconds: float = 20.0) -> list[Record]:
+    """Polls until the consumer owns so many partitions; what it delivered meanwhile."""
+    found: list[Record] = []
+    deadline = time.monotonic() + seconds
+    while len(consumer.assignment()) < partitions:
+        assert time.monotonic() < deadline, f"owns {sorted(consumer.assignment())} of {partitions}"
+        found += consumer.poll(100, 0.5)
+    return found
+
+
+def test_what_is_published_is_read_once_in_order_of_its_key(place: Place) -> None:
+    log = place.open()
+    log.publish(place.topic, messages(500))
+    consumer = log.subscribe(place.group, [place.topic])
     records = read(consumer, 500)
     assert Counter(r.value for r in records) == Counter(m.value for m in messages(500))
     for key in {m.key for m in messages(500)}:
@@ -64,50 +106,51 @@ def test_what_is_published_is_read_once_in_order_of_its_key(open_one: OpenLog) -
     consumer.close()
 
 
-def test_offsets_are_gapless_in_each_partition(open_one: OpenLog) -> None:
-    log = open_one()
+def test_offsets_are_gapless_in_each_partition(place: Place) -> None:
+    log = place.open()
     for start in range(0, 300, 100):
-        log.publish("t", messages(100, start))
-    consumer = log.subscribe("g", ["t"])
+        log.publish(place.topic, messages(100, start))
+    consumer = log.subscribe(place.group, [place.topic])
     by_partition: dict[Partition, list[int]] = {}
     for record in read(consumer, 300):
         by_partition.setdefault(record.partition, []).append(record.offset)
     assert all(offsets == list(range(len(offsets))) for offsets in by_partition.values())
-    assert {p.number: len(o) for p, o in by_partition.items()} == {n: e for n, e in log.ends("t").items() if e}
+    assert {p.number: len(o) for p, o in by_partition.items()} == {n: e for n, e in log.ends(place.topic).items() if e}
     consumer.close()
 
 
-def test_nothing_is_delivered_before_it_is_sought(open_one: OpenLog) -> None:
-    log = open_one()
-    log.publish("t", messages(50))
-    consumer = log.subscribe("g", ["t"])
+def test_nothing_is_delivered_before_it_is_sought(place: Place) -> None:
+    log = place.open()
+    log.publish(place.topic, messages(50))
+    consumer = log.subscribe(place.group, [place.topic])
+    assert join(consumer, 4) == []
     assert consumer.poll(100, 0.5) == []
     assert consumer.poll(100, 0.5) == []
-    assert len(consumer.assignment()) == 4
     consumer.close()
 
 
-def test_a_consumer_starts_where_it_seeks(open_one: OpenLog) -> None:
-    log = open_one()
-    log.publish("t", [Message(b"same", str(n).encode()) for n in range(20)])
-    consumer = log.subscribe("g", ["t"])
-    consumer.poll(1, 0.0)
+def test_a_consumer_starts_where_it_seeks(place: Place) -> None:
+    log = place.open()
+    log.publish(place.topic, [Message(b"same", str(n).encode()) for n in range(20)])
+    consumer = log.subscribe(place.group, [place.topic])
+    join(consumer, 4)
+    ends = log.ends(place.topic)
     for partition in consumer.assignment():
-        consumer.seek(partition, 15)
-    assert [r.value for r in consumer.poll(100, 2.0)] == [b"15", b"16", b"17", b"18", b"19"]
+        consumer.seek(partition, min(15, ends[partition.number]))
+    assert [r.value for r in consumer.poll(100, 10.0)] == [b"15", b"16", b"17", b"18", b"19"]
     consumer.close()
 
 
-def test_interleaved_commits_of_two_producers_lose_nothing_to_a_reader(open_one: OpenLog) -> None:
+def test_interleaved_commits_of_two_producers_lose_nothing_to_a_reader(place: Place) -> None:
     """The reader polls all the while and only moves forward, as the worker does."""
     producers, each, batch = 3, 400, 5
-    reader = open_one().subscribe("g", ["t"])
+    reader = place.open().subscribe(place.group, [place.topic])
 
     def produce(number: int) -> None:
-        log, order = open_one(), random.Random(number)
+        log, order = place.open(), random.Random(number)
         for start in range(0, each, batch):
             log.publish(
-                "t",
+                place.topic,
                 [Message(bytes([order.randrange(256)]), f"{number}/{n}".encode()) for n in range(start, start + batch)],
             )
             time.sleep(order.random() / 500)
@@ -122,9 +165,9 @@ def test_interleaved_commits_of_two_producers_lose_nothing_to_a_reader(open_one:
     reader.close()
 
 
-def test_members_share_the_partitions_and_take_over_from_one_that_leaves(open_one: OpenLog) -> None:
-    log = open_one()
-    first, second = log.subscribe("g", ["t"]), open_one().subscribe("g", ["t"])
+def test_members_share_the_partitions_and_take_over_from_one_that_leaves(place: Place) -> None:
+    log = place.open()
+    first, second = log.subscribe(place.group, [place.topic]), place.open().subscribe(place.group, [place.topic])
 
     def settle(done: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + 20
@@ -145,35 +188,36 @@ def test_members_share_the_partitions_and_take_over_from_one_that_leaves(open_on
     first.close()
 
 
-def test_groups_do_not_disturb_each_other(open_one: OpenLog) -> None:
-    log = open_one()
-    log.publish("t", messages(40))
-    one, other = log.subscribe("one", ["t"]), open_one().subscribe("other", ["t"])
+def test_groups_do_not_disturb_each_other(place: Place) -> None:
+    log = place.open()
+    log.publish(place.topic, messages(40))
+    one = log.subscribe(place.group, [place.topic])
+    other = place.open().subscribe(f"{place.group}-other", [place.topic])
     assert len(read(one, 40)) == len(read(other, 40)) == 40
     one.close()
     other.close()
 
 
-def test_creating_twice_keeps_what_is_there(open_one: OpenLog) -> None:
-    log = open_one()
-    log.publish("t", messages(10))
-    log.create("t", 9)
-    assert sum(log.ends("t").values()) == 10
-    assert len(log.ends("t")) == 4
+def test_creating_twice_keeps_what_is_there(place: Place) -> None:
+    log = place.open()
+    log.publish(place.topic, messages(10))
+    log.create(place.topic, 9)
+    assert sum(log.ends(place.topic).values()) == 10
+    assert len(log.ends(place.topic)) == 4
 
 
-def test_any_bytes_survive(open_one: OpenLog) -> None:
-    log = open_one()
+def test_any_bytes_survive(place: Place) -> None:
+    log = place.open()
     value = bytes(range(256)) * 4000
-    log.publish("t", [Message(b"\x00\\\n", value), Message(b"", b"")])
-    consumer = log.subscribe("g", ["t"])
+    log.publish(place.topic, [Message(b"\x00\\\n", value), Message(b"", b"")])
+    consumer = log.subscribe(place.group, [place.topic])
     assert {(r.key, r.value) for r in read(consumer, 2)} == {(b"\x00\\\n", value), (b"", b"")}
     consumer.close()
 
 
-def test_a_topic_that_does_not_exist_is_an_error_that_says_what_to_do(open_one: OpenLog) -> None:
+def test_a_topic_that_does_not_exist_is_an_error_that_says_what_to_do(place: Place) -> None:
     with pytest.raises(VoxpopError, match="does not exist"):
-        open_one().publish("nowhere", messages(1))
+        place.open().publish("nowhere", messages(1))
 
 
 def test_an_unknown_scheme_names_the_known_ones() -> None:

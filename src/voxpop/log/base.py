@@ -89,7 +89,7 @@ class Log(Protocol):
         """Let go of connections."""
 
 
-_BACKENDS = {"postgresql": "voxpop.log.sql:SqlLog"}
+_BACKENDS = {"kafka": "voxpop.log.kafka:KafkaLog", "postgresql": "voxpop.log.sql:SqlLog"}
 
 
 def open_log(url: str) -> Log:
