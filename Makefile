@@ -39,7 +39,7 @@ $(VENV)/.demo: $(BIN)/uv pyproject.toml constraints.txt
 
 $(VENV)/.test: $(BIN)/uv pyproject.toml constraints.txt
 	@echo "Installing into $(VENV): about 6.3 GB with torch's CUDA libraries, Kafka's and Airflow's clients and the test tools."
-	@$(UV) --editable '.[kafka,airflow]' --group test
+	@$(UV) --editable '.[kafka,airflow,train]' --group test
 	@touch $@ $(VENV)/.demo
 
 clean:

@@ -13,7 +13,8 @@ from voxpop.errors import SettingError
 from voxpop.training.datasets import Example
 from voxpop.training.export import opposites, write_profile
 from voxpop.training.finetune import train
-from voxpop.training.loop import Options, class_weights, schedule
+from voxpop.training.loop import Options, schedule
+from voxpop.training.objectives import class_weights
 
 OPTIONS = Options(epochs=2, batch_tokens=160, save_steps=2, patience=3, rank=2, alpha=4, contrasts=6, threads=1)
 NAMES = [f"{head}{tail}" for head in ("Cal", "Nord", "Bra", "Tam") for tail in ("der", "hafen", "sin")]

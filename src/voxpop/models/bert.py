@@ -33,32 +33,40 @@ Weights = Mapping[str, Tensor]
 
 
 class Inputs(NamedTuple):
-    """Sequences of one padded width: ids (b, w); real tokens and target tokens as booleans (b, w)."""
+    """Sequences of one padded width: ids (b, w); real tokens, the target's and a second text's as booleans (b, w)."""
 
     ids: Tensor
     real: Tensor
     target: Tensor
+    second: Tensor
 
 
 def inputs(sequences: Sequence[Tokens], width: int) -> Inputs:
     """Pads to ``width`` with ``[PAD]`` (0)."""
     ids = torch.zeros((len(sequences), width), dtype=torch.long)
     real = torch.zeros((len(sequences), width), dtype=torch.bool)
-    target = torch.zeros((len(sequences), width), dtype=torch.bool)
-    for row, (tokens, positions) in enumerate(sequences):
+    target, second = torch.zeros_like(real), torch.zeros_like(real)
+    for row, (tokens, positions, begin) in enumerate(sequences):
         ids[row, : len(tokens)] = torch.tensor(tokens)
         real[row, : len(tokens)] = True
         target[row, positions] = True
-    return Inputs(ids, real, target)
+        if begin:
+            second[row, begin : len(tokens)] = True
+    return Inputs(ids, real, target, second)
 
 
-def encode(weights: Weights, ids: Tensor, real: Tensor) -> Tensor:
-    """Hidden states (b, w, 384) of ids (b, w) in the dtype of the weights."""
-    hidden = functional.embedding(ids, weights["embeddings.word_embeddings.weight"])
-    hidden = hidden + weights["embeddings.token_type_embeddings.weight"][0]
-    hidden = hidden + weights["embeddings.position_embeddings.weight"][: ids.shape[1]]
+def encode(weights: Weights, batch: Inputs) -> Tensor:
+    """Hidden states (b, w, 384) of a batch in the dtype of the weights."""
+    words = functional.embedding(batch.ids, weights["embeddings.word_embeddings.weight"])
+    return encode_words(weights, words, batch)
+
+
+def encode_words(weights: Weights, words: Tensor, batch: Inputs) -> Tensor:
+    """Hidden states of word embeddings ``words`` (b, w, 384), which need not be those of the batch's ids."""
+    hidden = words + functional.embedding(batch.second.long(), weights["embeddings.token_type_embeddings.weight"])
+    hidden = hidden + weights["embeddings.position_embeddings.weight"][: words.shape[1]]
     hidden = _norm(weights, "embeddings.LayerNorm", hidden)
-    mask = real[:, None, None, :]  # (b, 1, 1, w): every token looks at the real ones
+    mask = batch.real[:, None, None, :]  # (b, 1, 1, w): every token looks at the real ones
     for layer in range(LAYERS):
         hidden = _block(weights, f"encoder.layer.{layer}.", hidden, mask)
     return hidden
@@ -90,6 +98,14 @@ def pool(hidden: Tensor, batch: Inputs) -> Tensor:
     hidden = hidden.float()
     target = torch.where(batch.target.any(dim=1, keepdim=True), batch.target, batch.real)
     return torch.cat([_mean(hidden, batch.real), _mean(hidden, target)], dim=1)
+
+
+def answerable(batch: Inputs) -> Tensor:
+    """Tokens (b, w) at which an answer may begin or end: those of the second text, and ``[CLS]`` for "no answer"."""
+    following = torch.cat([batch.second[:, 1:], torch.zeros_like(batch.second[:, :1])], dim=1)
+    allowed = batch.second & following  # without the closing [SEP]
+    allowed[:, 0] = True
+    return allowed
 
 
 def _mean(hidden: Tensor, mask: Tensor) -> Tensor:

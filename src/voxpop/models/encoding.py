@@ -8,7 +8,7 @@ same headline thus reads differently for each company it names, and can be prais
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,10 +25,24 @@ Spans = Sequence[tuple[int, int]]
 
 
 class Tokens(NamedTuple):
-    """One sequence: ids from ``[CLS]`` to ``[SEP]``, and the positions at which the target stands (may be none)."""
+    """One sequence: ids from ``[CLS]`` to ``[SEP]``, and the positions at which the target stands (may be none).
+
+    Of a pair, ``second`` is where the second text begins (0: there is none).
+    """
 
     ids: list[int]
     target: list[int]
+    second: int = 0
+
+
+class Passage(NamedTuple):
+    """One window of a text under a question, and where its tokens stand in the text.
+
+    The window's tokens are ``tokens.ids[tokens.second:-1]``; ``offsets`` has a half-open span for each.
+    """
+
+    tokens: Tokens
+    offsets: list[tuple[int, int]]
 
 
 class TextEncoder:
@@ -60,9 +74,45 @@ class TextEncoder:
 
         Without spans, or where no token lies in them (a link), it is the head of the text, target unset.
         """
-        texts = list(dict.fromkeys(text for text, _ in targets))
-        encodings = dict(zip(texts, self._encode(texts), strict=True))
+        encodings = self._coded(text for text, _ in targets)
         return [_framed(*_hide(encodings[text], spans), max_tokens) for text, spans in targets]
+
+    def pairs(self, pairs: Sequence[tuple[str, str]], max_tokens: int) -> list[Tokens]:
+        """``[CLS] first [SEP] second [SEP]`` of each pair, the second being the target.
+
+        The second text is cut to half of ``max_tokens``, the first to what is left.
+        """
+        coded = self._coded(text[: 16 * max_tokens] for pair in pairs for text in pair)
+        result = []
+        for first, second in pairs:
+            right = coded[second[: 16 * max_tokens]].ids[: max_tokens // 2 - 2]
+            left = coded[first[: 16 * max_tokens]].ids[: max_tokens - len(right) - 3]
+            begin = len(left) + 2
+            ids = [CLS, *left, SEP, *right, SEP]
+            result.append(Tokens(ids, list(range(begin, begin + len(right))), begin))
+        return result
+
+    def passages(self, asked: Sequence[tuple[str, str]], max_tokens: int, stride: int) -> list[list[Passage]]:
+        """Windows over the text of each (question, text): ``[CLS] question [SEP] window [SEP]``.
+
+        Neighbouring windows share ``stride`` tokens at least. The question is cut to a quarter of ``max_tokens``. An
+        empty text has one empty window.
+        """
+        coded = self._coded(text for pair in asked for text in pair)
+        result = []
+        for question, text in asked:
+            head = [CLS, *coded[question].ids[: max_tokens // 4], SEP]
+            whole, size = coded[text], max_tokens - len(head) - 1
+            windows = []
+            for start in window_starts(len(whole.ids), size, stride):
+                tokens = Tokens([*head, *whole.ids[start : start + size], SEP], [], len(head))
+                windows.append(Passage(tokens, whole.offsets[start : start + size]))
+            result.append(windows)
+        return result
+
+    def _coded(self, texts: Iterable[str]) -> dict[str, Encoding]:
+        distinct = list(dict.fromkeys(texts))
+        return dict(zip(distinct, self._encode(distinct), strict=True))
 
     def _encode(self, texts: Sequence[str]) -> list[Encoding]:
         # Blanks of the same length: offsets stay those of the text.
@@ -101,3 +151,13 @@ def window(length: int, masks: Sequence[int], size: int) -> int:
         return 0
     starts = [min(max(mask - size // 2, 0), length - size) for mask in masks]
     return max(starts, key=lambda start: (sum(start <= mask < start + size for mask in masks), -start))
+
+
+def window_starts(length: int, size: int, stride: int) -> list[int]:
+    """Where windows of ``size`` tokens begin that cover ``length`` and share ``stride`` at least; the last is full.
+
+    >>> window_starts(10, 6, 2)
+    [0, 4]
+    """
+    starts = list(range(0, max(length - size, 0), max(size - stride, 1)))
+    return [*starts, max(length - size, 0)]

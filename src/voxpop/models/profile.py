@@ -7,7 +7,7 @@ to the file:
     languages = ["en"]
     dtype = "auto"                      # or "float32", "bfloat16"
 
-    [topic]                             # and [sentiment] alike
+    [topic]                             # and [sentiment] alike; [nli] and [qa] where it can do them
     encoder = "all-MiniLM-L6-v2"
     adapter = "../models/topic-en"
     max_tokens = 256
@@ -27,12 +27,19 @@ from voxpop.errors import ModelError
 from voxpop.records import SENTIMENTS, Language, digest
 
 DType = Literal["auto", "float32", "bfloat16"]
-Task = Literal["topic", "sentiment"]
+Task = Literal["topic", "sentiment", "nli", "qa"]
 
 TASKS: tuple[Task, ...] = get_args(Task)
 ADAPTER, HEAD = "adapter.safetensors", "head.safetensors"
-MAX_TOKENS: dict[Task, int] = {"topic": 256, "sentiment": 128}
-"""Most tokens of one sequence: the head of a text for its topic, a window around the mentions for sentiment."""
+MAX_TOKENS: dict[Task, int] = {"topic": 256, "sentiment": 128, "nli": 256, "qa": 256}
+"""Most tokens of one sequence: the head of a text for its topic, a window around the mentions for sentiment, premise
+and hypothesis together, and a question with a window of the text."""
+
+STRIDE = 96
+"""Tokens that neighbouring windows of question answering share."""
+
+INFERENCES = ("entailment", "neutral", "contradiction")
+"""The labels of natural-language inference, in their order."""
 
 SHIPPED = Path(__file__).parent.parent / "data" / "profiles"
 
@@ -45,6 +52,8 @@ class TaskProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     labels: tuple[str, ...]
     sha256: dict[str, str]
     max_tokens: int
+    unsure_below: float = 0.0
+    """A label of a lower probability is "unsure"."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +63,15 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     languages: frozenset[Language]
     topic: TaskProfile
     sentiment: TaskProfile
+    nli: TaskProfile | None = None
+    qa: TaskProfile | None = None
     dtype: DType = "auto"
+
+    @property
+    def tasks(self) -> dict[Task, TaskProfile]:
+        """The tasks that it names."""
+        named: dict[Task, TaskProfile | None] = {name: getattr(self, name) for name in TASKS}
+        return {name: task for name, task in named.items() if task is not None}
 
     def version(self, encoders: dict[str, str], dtype: str) -> str:
         """The name and a short hash of all that decides a result: weights, labels, lengths and number format.
@@ -64,9 +81,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             dtype: the number format in force.
         """
         parts = [dtype]
-        for task in (self.topic, self.sentiment):
+        for task in self.tasks.values():
             parts += [encoders[task.encoder], task.sha256[ADAPTER], task.sha256[HEAD], str(task.max_tokens)]
-            parts += [str(len(task.labels)), *task.labels]
+            parts += [str(task.unsure_below), str(len(task.labels)), *task.labels]
         return f"{self.name}-{digest(*parts, size=6)}"
 
 
@@ -89,9 +106,7 @@ def read_profile(profile: str) -> Profile:
             raise ModelError(f"There is no model profile {profile!r}; shipped are {', '.join(shipped())}.") from error
         raise ModelError(f"The model profile {path} is malformed: {error}.") from error
     _check(stated, path)
-    return msgspec.structs.replace(
-        stated, topic=_resolved(stated.topic, path), sentiment=_resolved(stated.sentiment, path)
-    )
+    return msgspec.structs.replace(stated, **{name: _resolved(task, path) for name, task in stated.tasks.items()})
 
 
 def _path(kind: type, value: object) -> object:
@@ -104,7 +119,11 @@ def _path(kind: type, value: object) -> object:
 def _check(profile: Profile, path: Path) -> None:
     if profile.sentiment.labels != SENTIMENTS:
         raise ModelError(f"The model profile {path} must list the sentiments as {', '.join(SENTIMENTS)}.")
-    for task in (profile.topic, profile.sentiment):
+    if profile.nli and profile.nli.labels != INFERENCES:
+        raise ModelError(f"The model profile {path} must list the inferences as {', '.join(INFERENCES)}.")
+    if profile.qa and len(profile.qa.labels) != 2:
+        raise ModelError(f"The model profile {path} must list two labels for qa: the first token and the last.")
+    for task in profile.tasks.values():
         if task.sha256.keys() != {ADAPTER, HEAD}:
             raise ModelError(f"The model profile {path} must give the SHA-256 of {ADAPTER} and {HEAD}, no others.")
         if not 8 <= task.max_tokens <= 512:

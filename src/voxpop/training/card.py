@@ -83,6 +83,11 @@ _ASKED = {
         "Every mention of the entity that is asked about is hidden behind `[MASK]`, so that names carry no prior; the",
         "head sees the mean of all tokens beside that of the masks. Without an entity it speaks of the whole text.",
     ],
+    "nli": ["Premise and hypothesis are read together; the head sees the mean of both beside that of the hypothesis."],
+    "qa": [
+        "Question and text are read together, the text in overlapping windows where it is long. The head gives each",
+        "token a score as the first and as the last of the answer; `[CLS]` stands for no answer.",
+    ],
 }
 
 

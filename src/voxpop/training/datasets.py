@@ -23,6 +23,7 @@ from typing import Any, Literal, NamedTuple
 from voxpop.errors import SettingError
 from voxpop.models.encoding import TextEncoder, Tokens
 from voxpop.models.profile import MAX_TOKENS, Task
+from voxpop.models.questions import QUESTIONS
 from voxpop.records import digest
 from voxpop.text.clean import clean
 
@@ -31,15 +32,21 @@ Row = Mapping[str, Any]
 
 VALIDATION_PERCENT, TEST_PERCENT = 7, 10
 _REPEAT_WORDS = 8
+_TEXTS = ("text", "premise", "context")
 
 
 class Example(NamedTuple):
-    """A text, what is asked about in it (no spans: the whole), the answer, and the set it comes from."""
+    """A text, what is asked about in it (no spans: the whole), the answer, and the set it comes from.
+
+    Of inference, ``text`` is the premise and ``second`` the hypothesis. Of question answering, ``second`` is the
+    question and ``spans`` are the accepted answers; none: the text does not answer it.
+    """
 
     text: str
     spans: tuple[tuple[int, int], ...]
     label: str
     source: str
+    second: str = ""
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -62,14 +69,14 @@ def _row(path: Path, number: int, line: bytes) -> Row:
         row = json.loads(line)
     except ValueError as error:
         raise SettingError(f"{path}, line {number}, is not JSON: {error}") from error
-    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+    if not isinstance(row, dict) or not any(isinstance(row.get(field), str) for field in _TEXTS):
         raise SettingError(f"{path}, line {number}, is no object with a text")
     return row
 
 
 def examples(task: Task, paths: Sequence[Path]) -> list[Example]:
     """Every example of ``task`` in the files, in order; rows without a label are left out."""
-    make = _topic_examples if task == "topic" else _sentiment_examples
+    make = _MAKERS[task]
     return [example for path in paths for row in read_rows(path) for example in make(row, path.name.split(".")[0])]
 
 
@@ -91,6 +98,31 @@ def _sentiment_examples(row: Row, source: str) -> Iterator[Example]:
     for name, label in named:
         if spans := find_spans(text, name):
             yield Example(text, spans, label, source)
+
+
+def _inference_examples(row: Row, source: str) -> Iterator[Example]:
+    if row.get("label") is not None:
+        yield Example(row["premise"], (), row["label"], source, row["hypothesis"])
+
+
+def _question_examples(row: Row, source: str) -> Iterator[Example]:
+    """Of a set of questions a row is one; of documents annotated with claims it is one for each kind of question."""
+    if "claims" in row:
+        answers = {claim["question"]: (claim["start"], claim["start"] + len(claim["text"])) for claim in row["claims"]}
+        for kind, question in QUESTIONS.items():
+            of_kind = (answers[kind],) if kind in answers else ()
+            yield Example(row["text"], of_kind, "", source, question.format(entity=row["entity"]))
+        return
+    spans = dict.fromkeys((answer["start"], answer["start"] + len(answer["text"])) for answer in row["answers"])
+    yield Example(row["context"], tuple(spans), "", source, row["question"])
+
+
+_MAKERS = {
+    "topic": _topic_examples,
+    "sentiment": _sentiment_examples,
+    "nli": _inference_examples,
+    "qa": _question_examples,
+}
 
 
 def _restored(name: str) -> str:
@@ -123,9 +155,11 @@ def find_spans(text: str, name: str) -> tuple[tuple[int, int], ...]:
 
 
 def tokens_of(task: Task, rows: Sequence[Example], encoder: TextEncoder) -> list[Tokens]:
-    """What the encoder sees of each row."""
+    """What the encoder sees of each row; for question answering see ``voxpop.training.answers``."""
     if task == "topic":
         return encoder.heads([row.text for row in rows], MAX_TOKENS[task])
+    if task == "nli":
+        return encoder.pairs([(row.text, row.second) for row in rows], MAX_TOKENS[task])
     return encoder.targets([(row.text, row.spans) for row in rows], MAX_TOKENS[task])
 
 
@@ -139,10 +173,10 @@ def words_of(text: str) -> list[str]:
 
 def without_repeats(rows: Sequence[Example]) -> list[Example]:
     """The first example of those with the same words, spans and source of question."""
-    seen: dict[tuple[str, tuple[str, ...]], Example] = {}
+    seen: dict[tuple[str, str, tuple[str, ...]], Example] = {}
     for row in rows:
-        asked = tuple(row.text[start:end].lower() for start, end in row.spans)
-        seen.setdefault((" ".join(words_of(row.text)), asked), row)
+        asked = () if row.second else tuple(row.text[start:end].lower() for start, end in row.spans)
+        seen.setdefault((" ".join(words_of(row.text)), row.second.lower().strip(), asked), row)
     return list(seen.values())
 
 

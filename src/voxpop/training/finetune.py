@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from voxpop.errors import SettingError
 from voxpop.models.checkpoint import BUNDLED, find_encoder
 from voxpop.models.encoding import TextEncoder
-from voxpop.models.profile import TASKS, Task
+from voxpop.models.profile import INFERENCES, TASKS, Task
 from voxpop.records import SENTIMENTS, digest
+from voxpop.training.answers import thinned, unanswerable, windows
 from voxpop.training.contrast import contrasts
-from voxpop.training.datasets import Example, examples, split, tokens_of, without_repeats
+from voxpop.training.datasets import Example, Split, examples, split, tokens_of, without_repeats
 from voxpop.training.export import report, save_weights
-from voxpop.training.loop import Encoded, Loop, OnStep, Options
+from voxpop.training.loop import Encoded, Loop, OnStep, Options, chosen
 from voxpop.training.network import build
+from voxpop.training.objectives import LabelObjective, Objective, SpanObjective, class_weights
 
 
 def train(
@@ -53,20 +54,18 @@ def train(
     labels = labels_of(task, parts["train"])
     files = find_encoder(BUNDLED)
     encoder = TextEncoder(files.tokenizer)
-    rows = (
-        [*parts["train"], *contrasts(parts["train"], options.contrasts, options.seed)]
-        if task == "sentiment"
-        else parts["train"]
-    )
-    training, validation = (_encoded(task, part, labels, encoder) for part in (rows, parts["validation"]))
+    parts = {name: completed(task, name, rows, options) for name, rows in parts.items()}
+    training, validation = (encoded(task, parts[name], labels, encoder) for name in ("train", "validation"))
 
     out.mkdir(parents=True, exist_ok=True)
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    network = build(files, len(labels), rank=options.rank, alpha=options.alpha)
-    key = digest(task, json.dumps(asdict(options)), *(row.text + row.label for row in parts["train"]))
-    loop = Loop(network, training, validation, options, out / "state.safetensors", key)
+    network = build(files, len(labels), rank=options.rank, alpha=options.alpha, spans=task == "qa")
+    known = (row.text + row.second + row.label for row in parts["train"])
+    key = digest(task, json.dumps(chosen(options)), *known)
+    objective = objective_of(task, training.gold, len(labels), options)
+    loop = Loop(network, objective, training, validation, options, out / "state.safetensors", key)
     with _progress(quiet) as progress:
         best = loop.go(progress, on_step)
     network.load_state_dict(best, strict=False)
@@ -77,23 +76,49 @@ def train(
 
 
 def labels_of(task: Task, rows: Sequence[Example]) -> tuple[str, ...]:
-    """The labels in their order: that of the records for sentiment, else the alphabet's.
+    """The labels in their order: that of the records for sentiment and inference, else the alphabet's.
 
     Raises:
-        SettingError: a sentiment that is none of the three.
+        SettingError: a label that the task does not know.
     """
+    if task == "qa":
+        return ("first", "last")
     found = {row.label for row in rows}
-    if task != "sentiment":
+    if task == "topic":
         return tuple(sorted(found))
-    if unknown := sorted(found - set(SENTIMENTS)):
-        raise SettingError(f"{unknown[0]!r} is no sentiment; {', '.join(SENTIMENTS)} are")
-    return SENTIMENTS
+    known, kind = (SENTIMENTS, "sentiment") if task == "sentiment" else (INFERENCES, "inference")
+    if unknown := sorted(found - set(known)):
+        raise SettingError(f"{unknown[0]!r} is no {kind}; {', '.join(known)} are")
+    return known
 
 
-def _encoded(task: Task, rows: Sequence[Example], labels: Sequence[str], encoder: TextEncoder) -> Encoded:
+def completed(task: Task, part: Split, rows: Sequence[Example], options: Options) -> list[Example]:
+    """A split with what is made from it: contrasts for training sentiment, unanswerable questions for all of QA."""
+    if task == "sentiment" and part == "train":
+        return [*rows, *contrasts(rows, options.contrasts, options.seed)]
+    if task != "qa":
+        return list(rows)
+    if options.rows and part == "train":
+        rows = thinned(rows, options.rows, options.seed)
+    made = unanswerable(rows)
+    return [*rows, *(thinned(made, round(options.unanswerable * len(rows)), options.seed) if part == "train" else made)]
+
+
+def encoded(task: Task, rows: Sequence[Example], labels: Sequence[str], encoder: TextEncoder) -> Encoded:
+    """The rows as the network sees them; those of a label that training never saw are left out."""
+    if task == "qa":
+        return Encoded(*windows(rows, encoder))
     index = {label: i for i, label in enumerate(labels)}
     known = [row for row in rows if row.label in index]
     return Encoded(tokens_of(task, known, encoder), torch.tensor([index[row.label] for row in known]))
+
+
+def objective_of(task: Task, gold: torch.Tensor, count: int, options: Options) -> Objective:
+    """What a task is trained for."""
+    if task == "qa":
+        return SpanObjective()
+    weights = class_weights(gold, count) if options.class_weights else None
+    return LabelObjective(count, smoothing=options.label_smoothing, weights=weights)
 
 
 def _progress(quiet: bool) -> Progress:

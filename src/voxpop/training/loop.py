@@ -12,14 +12,13 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import Progress
 from torch import Tensor
-from torch.nn import functional
 
 from voxpop.models.batching import Batch, plan
 from voxpop.models.bert import inputs
 from voxpop.models.encoding import Tokens
 from voxpop.training import state
-from voxpop.training.measures import confusion, figures
 from voxpop.training.network import Network
+from voxpop.training.objectives import Objective
 
 OnStep = Callable[[int, float], None]
 """Told the number of steps done and the last one's loss."""
@@ -43,8 +42,12 @@ class Options:
     """Weigh each class by the inverse square root of its frequency."""
     contrasts: int = 1500
     """Of sentiment: texts made by joining two that disagree (see ``voxpop.training.contrast``)."""
+    rows: int = 0
+    """Of question answering: most questions of the training split that are used; 0: all."""
+    unanswerable: float = 0.6
+    """Of question answering: questions made unanswerable, for each that has its answer."""
     patience: int = 2
-    """Epochs without a better macro-F1 on the validation split after which training ends."""
+    """Epochs without a better figure on the validation split after which training ends."""
     seed: int = 7
     save_steps: int = 100
     threads: int = 0
@@ -52,12 +55,18 @@ class Options:
     bf16: bool = True
 
 
+def chosen(options: Options) -> dict[str, object]:
+    """The options that differ from the defaults: what names a run, whatever options are added later."""
+    default = asdict(Options())
+    return {name: value for name, value in asdict(options).items() if value != default[name]}
+
+
 @dataclass(frozen=True)
 class Encoded:
-    """A split ready for the network: sequences and the indices of their labels."""
+    """A split ready for the network: sequences, and the right answer to each (see the objective)."""
 
     sequences: list[Tokens]
-    labels: Tensor
+    gold: Tensor
 
     def batches(self, budget: int, order: NDArray[np.int64] | None = None) -> list[Batch]:
         """Batches of one width each; which sequences meet follows from ``order``."""
@@ -81,15 +90,21 @@ class Loop:
     """One training run; ``key`` names its task, data and options."""
 
     def __init__(
-        self, network: Network, training: Encoded, validation: Encoded, options: Options, path: Path, key: str
+        self,
+        network: Network,
+        objective: Objective,
+        training: Encoded,
+        validation: Encoded,
+        options: Options,
+        path: Path,
+        key: str,
     ) -> None:
-        self.network, self.training, self.validation, self.options = network, training, validation, options
-        self.path, self.key = path, key
+        self.network, self.objective, self.training, self.validation = network, objective, training, validation
+        self.options, self.path, self.key = options, path, key
         self.per_epoch = len(training.batches(options.batch_tokens))
         self.steps = options.epochs * self.per_epoch
         parameters = list(network.trained().values())
         self.optimizer = torch.optim.AdamW(parameters, options.learning_rate, weight_decay=options.weight_decay)
-        self.weights = class_weights(training.labels, network.head.out_features) if options.class_weights else None
         self.at = Progressed()
         self.best: dict[str, Tensor] = {}
 
@@ -120,8 +135,7 @@ class Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = self.options.learning_rate * schedule(self.at.step / self.steps, self.options.warmup)
         self.network.train()
-        logits, labels = self._logits(self.training, batch), self.training.labels[batch.indices]
-        loss = functional.cross_entropy(logits, labels, self.weights, label_smoothing=self.options.label_smoothing)
+        loss = self.objective.loss(self._logits(self.training, batch), self.training.gold[batch.indices])
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.trained().values(), 1.0)
@@ -135,25 +149,25 @@ class Loop:
         return logits.float()
 
     def _end_epoch(self, progress: Progress) -> None:
-        predicted = self._predict(self.validation)
-        count = self.network.head.out_features
-        measured = figures(confusion(self.validation.labels.numpy(), predicted, count))
+        measured = self.objective.measure(self.validation.gold, self._guesses(self.validation))
         self.at.epoch += 1
-        self.at.history.append({"epoch": self.at.epoch, "accuracy": measured.accuracy, "macro_f1": measured.macro_f1})
-        progress.console.print(f"epoch {self.at.epoch}: validation macro-F1 {measured.macro_f1:.4f}")
+        self.at.history.append({"epoch": self.at.epoch, **measured})
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in measured.items())
+        progress.console.print(f"epoch {self.at.epoch}: validation {shown}")
         self.at.stale += 1
-        if measured.macro_f1 > self.at.best:
-            self.at.best, self.at.stale = measured.macro_f1, 0
+        goodness = next(iter(measured.values()))
+        if goodness > self.at.best:
+            self.at.best, self.at.stale = goodness, 0
             self.best = {name: p.detach().clone() for name, p in self.network.trained().items()}
         self._save()
 
     @torch.inference_mode()
-    def _predict(self, data: Encoded) -> NDArray[np.int64]:
+    def _guesses(self, data: Encoded) -> Tensor:
         self.network.eval()
-        predicted = np.zeros(len(data.sequences), dtype=np.int64)
+        guesses = torch.zeros_like(data.gold)
         for batch in data.batches(4 * self.options.batch_tokens):
-            predicted[batch.indices] = self._logits(data, batch).argmax(dim=1).numpy()
-        return predicted
+            guesses[batch.indices] = self.objective.guess(self._logits(data, batch))
+        return guesses
 
     def _save(self) -> None:
         state.save(self.path, self.network, self.optimizer, self.best, {"key": self.key, "at": asdict(self.at)})
@@ -170,10 +184,3 @@ def schedule(done: float, warmup: float) -> float:
     if done < warmup:
         return done / warmup
     return 0.5 * (1.0 + math.cos(math.pi * (done - warmup) / (1.0 - warmup)))
-
-
-def class_weights(labels: Tensor, count: int) -> Tensor:
-    """Inverse square roots of the classes' frequencies, scaled to a mean of 1 over the examples."""
-    frequency = torch.bincount(labels, minlength=count).clamp(min=1).float()
-    weights = frequency.rsqrt()
-    return weights * (frequency.sum() / (weights * frequency).sum())
