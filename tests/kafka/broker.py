@@ -92,6 +92,11 @@ class Broker:
         return f"kafka://127.0.0.1:{self.plain}?timeout=10&session=6"
 
     @property
+    def data(self) -> Path:
+        """Where it keeps its records: a folder for each partition."""
+        return self._folder / "data"
+
+    @property
     def password_file(self) -> Path:
         return self._folder / "secret"
 

@@ -54,9 +54,14 @@ def connect(kind: Callable[..., Any], options: Options, **more: Any) -> Any:
             **options.security,
             **more,
         )
-    except BaseException:
+    except BaseException as error:
         for client in opened:
             client.close()
+        if isinstance(error, kafka_errors.KafkaTimeoutError):
+            hosts = ", ".join(options.hosts)
+            # Brokers hang up on those that they do not know, so the library often cannot tell why.
+            hint = " (or refuses the user, the password or the certificates)" if options.secured else ""
+            raise kafka_errors.KafkaTimeoutError(f"nobody answers at {hosts}{hint}") from error
         raise
 
 

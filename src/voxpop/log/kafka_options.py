@@ -61,6 +61,11 @@ class Options:
     instance: str | None = None
     api_version: tuple[int, ...] | None = None
 
+    @property
+    def secured(self) -> bool:
+        """Whether the brokers want to know who is there, or prove who they are."""
+        return self.security["security_protocol"] != "PLAINTEXT"
+
 
 def parse(url: str) -> Options:
     """The options of a URL.
