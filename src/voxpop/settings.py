@@ -37,7 +37,10 @@ class Settings:
         "", "postgresql://… of your own server; empty: Voxpop runs its own PostgreSQL in the home folder.", secret=True
     )
     log_url: str = _setting(
-        "", "kafka://host:port, or postgresql://…; empty: the log lives in the store's database.", secret=True
+        "",
+        "kafka://host:port, kafka+ssl://user@host:port?password_file=…, or postgresql://…; empty: the log lives in the"
+        " store's database.",
+        secret=True,
     )
     profile: str = _setting("bundled", "Model profile: a name from `voxpop models list`, or the path of a TOML file.")
     threads: int = _setting(0, "Threads of the model; 0: one a core.")

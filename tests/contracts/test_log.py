@@ -44,8 +44,10 @@ class Place:
         return self.consumers[-1]
 
     def close(self) -> None:
-        for part in (*self.consumers, *self.opened):
-            part.close()
+        for consumer in self.consumers:
+            consumer.close()
+        for log in self.opened:
+            log.close()
 
 
 @contextmanager

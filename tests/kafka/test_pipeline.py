@@ -7,27 +7,29 @@ are stored and nothing is read in them.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine
+from kafka import KafkaAdminClient
 from sqlalchemy.engine import make_url
 
 from tests.kafka import broker
 from tests.store.samples import rows
-from voxpop import sample
+from voxpop import runner, sample
 from voxpop.app import App
 from voxpop.intake import take
-from voxpop.runner import waiting
+from voxpop.log.kafka import KafkaLog
+from voxpop.log.sql import SqlLog
 from voxpop.settings import Settings
-from voxpop.sources.files import read_items
+from voxpop.sources import files
+from voxpop.stages import TOPICS
 from voxpop.text import watchlist
-from voxpop.worker import drain
 
 ITEMS = 400
 
@@ -46,3 +48,61 @@ class Illiterate:
     def sentiment(self, targets: Any) -> list[Any]:
         assert not targets
         return []
+
+
+@pytest.fixture
+def other_database_url(server_url: str) -> Iterator[str]:
+    admin = make_url(server_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS voxpop_test_kafka WITH (FORCE)")
+        connection.execute("CREATE DATABASE voxpop_test_kafka")
+    yield make_url(server_url).set(database="voxpop_test_kafka").render_as_string(hide_password=False)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute("DROP DATABASE voxpop_test_kafka WITH (FORCE)")
+
+
+@pytest.fixture
+def log_url() -> Iterator[str]:
+    """Brokers without our topics, before and after."""
+    kafka = broker.shared()
+    admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{kafka.plain}")
+    yield kafka.url
+    admin.delete_topics(list(TOPICS.values()))
+    deadline = time.monotonic() + 20
+    while set(admin.list_topics()) & set(TOPICS.values()):
+        assert time.monotonic() < deadline
+    admin.close()
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> Path:
+    path = tmp_path / "stream.jsonl"
+    path.write_text("".join(islice(sample.stream(), ITEMS)), "utf-8")
+    return path
+
+
+def run(settings: Settings, stream: Path, log: type[KafkaLog] | type[SqlLog]) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row that comes of the stream. What the log itself keeps, and where in it a record lay, is not compared."""
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    with App(settings) as app:
+        app._reader = Illiterate()  # type: ignore[assignment]
+        app.watch(watchlist.load(Path(str(sample.watchlist_path()))))
+        assert isinstance(app.log, log)
+        take(files.read(stream, defaults={"source": "s"}, received_at=now, now=now), app.log, app.engine)
+        runner.run(app, threading.Event(), until_idle=True)
+        with app.engine.connect() as connection:
+            found = rows(connection, without={"topic_id", "sequence"})
+    return {t: r for t, r in found.items() if t not in {"log_records", "log_heads", "log_topics", "positions"}}
+
+
+def test_the_log_leaves_no_trace_in_the_results(
+    settings: Settings, other_database_url: str, log_url: str, stream: Path
+) -> None:
+    by_sql = run(settings, stream, SqlLog)
+    over_kafka = Settings(database_url=other_database_url, log_url=log_url, home=settings.home, port=0, partitions=3)
+    by_kafka = run(over_kafka, stream, KafkaLog)
+    assert len(by_sql["documents"]) > ITEMS * 0.8
+    assert by_sql["mentions"]
+    assert by_sql["dead_letters"]
+    for table, expected in by_sql.items():
+        assert by_kafka[table] == expected, table

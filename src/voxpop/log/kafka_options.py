@@ -64,7 +64,7 @@ class Options:
     @property
     def secured(self) -> bool:
         """Whether the brokers want to know who is there, or prove who they are."""
-        return self.security["security_protocol"] != "PLAINTEXT"
+        return str(self.security["security_protocol"]) != "PLAINTEXT"
 
 
 def parse(url: str) -> Options:
