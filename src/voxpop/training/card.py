@@ -24,6 +24,19 @@ ORIGINS: Mapping[str, Origin] = {
     "sentiment_en_twitter": Origin("Twitter financial news sentiment", "MIT"),
     "entity_sentiment_en_finentity": Origin("FinEntity, entity spans in financial news", "ODC-BY 1.0"),
     "topic_en_twitter": Origin("Twitter financial news topic", "MIT"),
+    "nli_en_mnli": Origin("MultiNLI, a part", "OANC and Creative Commons"),
+    "nli_en_snli": Origin("SNLI, a part", "CC BY-SA 4.0"),
+    "nli_en_conjnli": Origin("ConjNLI", "MIT"),
+    "nli_en_counterfactual": Origin("Counterfactually augmented NLI", "Apache-2.0"),
+    "qa_en_squad_subset": Origin("SQuAD 1.1, a part", "CC BY-SA 4.0"),
+    "qa_en_squadshifts_new_wiki": Origin("SQuADShifts, Wikipedia", "CC BY 4.0"),
+    "qa_en_squadshifts_reddit": Origin("SQuADShifts, Reddit", "CC BY 4.0"),
+    "qa_en_squadshifts_amazon_reviews": Origin("SQuADShifts, Amazon reviews", "CC BY 4.0"),
+    "qa_en_policyqa": Origin("PolicyQA", "MIT"),
+    "qa_en_tatqa": Origin("TAT-QA, span answers", "CC BY 4.0"),
+    "sentiment_en": Origin("written for this project: opinions on companies", "Apache-2.0"),
+    "nli_en": Origin("written for this project: finance inference", "Apache-2.0"),
+    "claims_en": Origin("written for this project: documents with claims", "Apache-2.0"),
 }
 
 
@@ -55,13 +68,9 @@ def card(metrics: Mapping[str, Any], stated: TaskProfile, data: Sequence[Path]) 
         "",
         f"Weights as shipped, encoder in {metrics['dtype'].removeprefix('torch.')}.",
         "",
-        "| part | rows | accuracy | macro-F1 |",
-        "|---|---|---|---|",
-        *(
-            f"| {name} | {m['n']:,} | {m['accuracy']:.3f} | {m['macro_f1']:.3f} |"
-            for name, m in metrics["test"].items()
-        ),
+        *_measured(metrics["test"]),
         *_opposites(metrics.get("opposites")),
+        *_calibration(metrics["calibration"]),
         "",
         "## Limits",
         "",
@@ -75,6 +84,31 @@ def card(metrics: Mapping[str, Any], stated: TaskProfile, data: Sequence[Path]) 
         f"with Voxpop {version('voxpop')}; all options are in `metrics.json`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _measured(test: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """A table of the figures, a row for each part of the test split."""
+    names = [name for name in test["all"] if name != "n"]
+    digits = 1 if "f1" in names else 3
+    lines = [
+        f"| part | rows | {' | '.join(name.replace('_', ' ') for name in names)} |",
+        "|---" * (2 + len(names)) + "|",
+    ]
+    for part, figures in test.items():
+        shown = " | ".join(f"{figures[name]:.{digits}f}" if name in figures else "–" for name in names)
+        lines.append(f"| {part} | {figures['n']:,} | {shown} |")
+    return lines
+
+
+def _calibration(found: Mapping[str, float]) -> list[str]:
+    unsure = ""
+    if "unsure" in found:
+        unsure = f" {found['unsure']:.1%} of the labels have a probability below {found['unsure_below']}: unsure."
+    return [
+        "",
+        f"Expected calibration error, 15 bins of equal mass: {found['error_before']:.3f} as trained,"
+        f" {found['error_after']:.3f} as scaled on the validation split.{unsure}",
+    ]
 
 
 _ASKED = {

@@ -9,20 +9,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from voxpop.errors import ModelError
 from voxpop.models.checkpoint import BUNDLED, EncoderFiles, sha256_of
-from voxpop.models.classifier import METADATA, choose_dtype, load_classifier, open_tensors
-from voxpop.models.encoding import TextEncoder
+from voxpop.models.classifier import METADATA, choose_dtype, open_tensors
 from voxpop.models.profile import ADAPTER, HEAD, MAX_TOKENS, Task, TaskProfile
 from voxpop.training.card import card
-from voxpop.training.datasets import Example, Split, tokens_of
+from voxpop.training.datasets import Example, Split
+from voxpop.training.judge import judge_answers, judge_labels
 from voxpop.training.loop import Options
-from voxpop.training.measures import confusion, figures
 from voxpop.training.network import Network
 
 METRICS, CARD, CONFIG = "metrics.json", "README.md", "adapter_config.json"
@@ -98,62 +96,27 @@ def report(
     options: Options,
     history: Sequence[Mapping[str, float]],
 ) -> dict[str, Any]:
-    """Measures the written weights on the test split, as they will be loaded; writes metrics and model card."""
+    """Calibrates the written weights on the validation split and measures them on the test split, as they will be
+    loaded; writes metrics and model card."""
     task, stated = task_profile(out)
     dtype = choose_dtype("auto")
-    classifier = load_classifier(stated, files, open_tensors(files.weights).tensors, dtype, 4096)
-    rows = parts["test"]
-    predicted = classifier.predict(tokens_of(task, rows, TextEncoder(files.tokenizer))).argmax(axis=1)
+    judge = judge_answers if task == "qa" else judge_labels
+    found = judge(stated, parts, files, dtype)
+    set_head_metadata(out / HEAD, found.head)
     metrics: dict[str, Any] = {
         "task": task,
         "rows": {name: len(part) for name, part in parts.items()},
         "dtype": str(dtype),
-        "test": by_kind(rows, [stated.labels[i] for i in predicted], stated.labels),
+        **found.metrics,
         "validation": list(history),
         "options": asdict(options),
     }
-    if task == "sentiment":
-        metrics["opposites"] = opposites(rows, [stated.labels[i] for i in predicted])
     (out / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     (out / CARD).write_text(card(metrics, stated, data), encoding="utf-8")
     return metrics
 
 
-def by_kind(rows: Sequence[Example], predicted: Sequence[str], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Rows, accuracy and macro-F1 of all rows, of each set, and of each kind of question in it."""
-    groups: dict[str, list[int]] = {"all": list(range(len(rows)))}
-    for i, row in enumerate(rows):
-        groups.setdefault(row.source, []).append(i)
-        if row.spans:
-            groups.setdefault(f"{row.source}, entities", []).append(i)
-    index = {label: i for i, label in enumerate(labels)}
-    measured = {}
-    for name, chosen in groups.items():
-        known = [i for i in chosen if rows[i].label in index]
-        true = np.array([index[rows[i].label] for i in known], dtype=np.int64)
-        found = np.array([index[predicted[i]] for i in known], dtype=np.int64)
-        of_group = figures(confusion(true, found, len(labels)))
-        measured[name] = {
-            "n": len(known),
-            "accuracy": round(of_group.accuracy, 4),
-            "macro_f1": round(of_group.macro_f1, 4),
-        }
-    return measured
-
-
-def opposites(rows: Sequence[Example], predicted: Sequence[str]) -> dict[str, float]:
-    """How texts are read that are good for one entity and bad for another: share of such entities read rightly
-    (neutral ones beside them left out), and of texts whose every such entity is."""
-    of_text: dict[str, list[tuple[str, str]]] = {}
-    for row, label in zip(rows, predicted, strict=True):
-        if row.spans and row.label != "neutral":
-            of_text.setdefault(row.text, []).append((row.label, label))
-    opposed = [pairs for pairs in of_text.values() if len({true for true, _ in pairs}) == 2]
-    entities = [true == found for pairs in opposed for true, found in pairs]
-    whole = [all(true == found for true, found in pairs) for pairs in opposed]
-    return {
-        "texts": len(opposed),
-        "entities": len(entities),
-        "accuracy": round(sum(entities) / max(1, len(entities)), 4),
-        "whole_texts": round(sum(whole) / max(1, len(whole)), 4),
-    }
+def set_head_metadata(path: Path, about: Mapping[str, Any]) -> None:
+    """Adds to what a head says of itself; its tensors stay as they are."""
+    opened = open_tensors(path)
+    _save(path, opened.tensors, {**opened.about, **about})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -17,11 +19,21 @@ from voxpop.models.profile import INFERENCES, TASKS, Task
 from voxpop.records import SENTIMENTS, digest
 from voxpop.training.answers import thinned, unanswerable, windows
 from voxpop.training.contrast import contrasts
-from voxpop.training.datasets import Example, Split, examples, split, tokens_of, without_repeats
+from voxpop.training.datasets import Example, Split, examples, tokens_of, without_repeats
 from voxpop.training.export import report, save_weights
+from voxpop.training.heldout import split_after
 from voxpop.training.loop import Encoded, Loop, OnStep, Options, chosen
 from voxpop.training.network import build
 from voxpop.training.objectives import LabelObjective, Objective, SpanObjective, class_weights
+from voxpop.training.start import named, record, warm
+
+
+@dataclass(frozen=True)
+class Use:
+    """How the training split uses one set: each row ``repeat`` times an epoch; of the set at most ``rows`` (0: all)."""
+
+    repeat: int = 1
+    rows: int = 0
 
 
 def train(
@@ -30,6 +42,9 @@ def train(
     out: Path,
     options: Options | None = None,
     *,
+    start: Path | None = None,
+    earlier: Sequence[Path] = (),
+    uses: Mapping[str, Use] | None = None,
     quiet: bool = False,
     on_step: OnStep | None = None,
 ) -> dict[str, Any]:
@@ -38,23 +53,26 @@ def train(
     A run that was killed goes on from its last saved step when it is called again with the same task, data and
     options; its ``state.safetensors`` in ``out`` is removed at the end.
 
+    Args:
+        start: folder of an earlier run of the same task and rank, whose adapter and head are where training begins.
+        earlier: the sets of that run; what it held out stays held out.
+        uses: how the training split uses a set, by the name of its file.
+
     Returns:
         the metrics, as written to ``metrics.json``.
 
     Raises:
         SettingError: no such task, unreadable data, an unknown sentiment, or too few texts to split.
-        ModelError: the encoder is missing or another one.
+        ModelError: the encoder or the start is missing or another one.
     """
-    options = options or Options()
-    if task not in TASKS:
-        raise SettingError(f"{task!r} is no task that can be trained; {', '.join(TASKS)} are")
-    parts = split(without_repeats(examples(task, data)))
-    if not all(parts.values()):
-        raise SettingError("Too few texts: the training, validation and test splits would not all have one")
+    options, uses = options or Options(), uses or {}
+    parts = parts_of(task, data, earlier)
     labels = labels_of(task, parts["train"])
     files = find_encoder(BUNDLED)
-    encoder = TextEncoder(files.tokenizer)
+    parts["train"] = written = few(parts["train"], uses, options.seed)
     parts = {name: completed(task, name, rows, options) for name, rows in parts.items()}
+    parts["train"] += repeats(parts["train"], written, uses)
+    encoder = TextEncoder(files.tokenizer)
     training, validation = (encoded(task, parts[name], labels, encoder) for name in ("train", "validation"))
 
     out.mkdir(parents=True, exist_ok=True)
@@ -62,8 +80,9 @@ def train(
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     network = build(files, len(labels), rank=options.rank, alpha=options.alpha, spans=task == "qa")
-    known = (row.text + row.second + row.label for row in parts["train"])
-    key = digest(task, json.dumps(chosen(options)), *known)
+    if start is not None:
+        warm(network, start, task, labels, files, options)
+    key = key_of(task, parts["train"], options, start)
     objective = objective_of(task, training.gold, len(labels), options)
     loop = Loop(network, objective, training, validation, options, out / "state.safetensors", key)
     with _progress(quiet) as progress:
@@ -71,8 +90,48 @@ def train(
     network.load_state_dict(best, strict=False)
     save_weights(out, task, labels, network, files, options)
     metrics = report(out, data, parts, files, options, loop.at.history)
+    record(out, metrics, start, {name: use.repeat for name, use in uses.items() if use.repeat > 1})
     loop.path.unlink()
     return metrics
+
+
+def parts_of(task: Task, data: Sequence[Path], earlier: Sequence[Path] = ()) -> dict[Split, list[Example]]:
+    """The three splits of the sets, without repeats.
+
+    Raises:
+        SettingError: no such task, unreadable data, or a split without a row.
+    """
+    if task not in TASKS:
+        raise SettingError(f"{task!r} is no task that can be trained; {', '.join(TASKS)} are")
+    before = without_repeats(examples(task, earlier))
+    parts = split_after(without_repeats(examples(task, data)), before)
+    if not all(parts.values()):
+        raise SettingError("Too few texts: the training, validation and test splits would not all have one")
+    return parts
+
+
+def key_of(task: Task, rows: Sequence[Example], options: Options, start: Path | None) -> str:
+    """What names a run: its task, options, start and training rows."""
+    known = (row.text + row.second + row.label for row in rows)
+    return digest(task, json.dumps(chosen(options)), *named(start).values(), *known)
+
+
+def few(rows: Sequence[Example], uses: Mapping[str, Use], seed: int) -> list[Example]:
+    """The rows without those that their set has beyond its most, chosen at random."""
+    kept = list(rows)
+    for source, use in uses.items():
+        if use.rows:
+            mine = [i for i, row in enumerate(kept) if row.source == source]
+            out = {mine[i] for i in np.random.default_rng(seed).permutation(len(mine))[use.rows :]}
+            kept = [row for i, row in enumerate(kept) if i not in out]
+    return kept
+
+
+def repeats(rows: Sequence[Example], written: Sequence[Example], uses: Mapping[str, Use]) -> list[Example]:
+    """Further copies of the rows whose set is used several times; of those ``written``, not of what was made of them."""
+    times = {source: use.repeat - 1 for source, use in uses.items()}
+    known = set(written) if any(times.values()) else set()
+    return [row for row in rows if row in known for _ in range(times.get(row.source, 0))]
 
 
 def labels_of(task: Task, rows: Sequence[Example]) -> tuple[str, ...]:

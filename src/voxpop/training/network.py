@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -44,6 +45,19 @@ class Network(nn.Module):
         # False: peft would else ask a hub over the network whether the vocabulary was changed.
         state: dict[str, Tensor] = get_peft_model_state_dict(self.encoder, save_embedding_layers=False)
         return state
+
+    def warm(self, adapter: Mapping[str, Tensor], head: Mapping[str, Tensor]) -> None:
+        """Goes on from the tensors of an earlier run's files.
+
+        Raises:
+            ValueError: they are of another shape, or not the same tensors.
+        """
+        mine = {**{name: tensor for name, tensor in self.adapter().items()}, **dict(self.head.named_parameters())}
+        theirs = {**adapter, **head}
+        if mine.keys() != theirs.keys() or any(mine[name].shape != theirs[name].shape for name in mine):
+            raise ValueError("tensors of another adapter")
+        for name, tensor in mine.items():
+            tensor.data.copy_(theirs[name])
 
 
 def build(files: EncoderFiles, labels: int, *, rank: int, alpha: int, spans: bool = False) -> Network:

@@ -1,0 +1,64 @@
+"""A warm start: the adapter and head of an earlier run of the same task, from which the next stage goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from voxpop.errors import ModelError
+from voxpop.models.checkpoint import EncoderFiles, sha256_of
+from voxpop.models.classifier import open_tensors
+from voxpop.models.profile import ADAPTER, HEAD, Task
+from voxpop.training.export import CARD, METRICS
+from voxpop.training.loop import Options
+from voxpop.training.network import Network
+
+
+def warm(
+    network: Network, start: Path, task: Task, labels: Sequence[str], files: EncoderFiles, options: Options
+) -> None:
+    """Puts the weights in the folder ``start`` into ``network``.
+
+    Raises:
+        ModelError: they are missing, or of another task, encoder, list of labels, rank or scale.
+    """
+    (adapter, about), (head, _) = open_tensors(start / ADAPTER), open_tensors(start / HEAD)
+    wanted = {
+        "task": task,
+        "labels": list(labels),
+        "encoder": files.sha256,
+        "scale": options.alpha / options.rank,
+    }
+    for name, value in wanted.items():
+        if about.get(name) != value:
+            raise ModelError(f"{start} cannot be the start: its {name} is {about.get(name)!r}, not {value!r}.")
+    try:
+        network.warm(adapter, head)
+    except ValueError as error:
+        raise ModelError(f"{start} cannot be the start: its adapter has another rank than {options.rank}.") from error
+
+
+def named(start: Path | None) -> dict[str, str]:
+    """What names a start whatever folder it lies in: the SHA-256 of its two files. Empty without one.
+
+    Raises:
+        ModelError: a file is missing.
+    """
+    return {} if start is None else {name: sha256_of(start / name) for name in (ADAPTER, HEAD)}
+
+
+def record(out: Path, metrics: dict[str, Any], start: Path | None, repeats: Mapping[str, int]) -> None:
+    """Adds the start, and the sets seen several times an epoch, to the metrics and the model card in ``out``."""
+    told = []
+    if start is not None:
+        metrics["start"] = {"folder": start.name, **named(start)}
+        told.append(f"Training went on from the adapter in `{start.name}` (SHA-256 {metrics['start'][ADAPTER]}).")
+    if repeats:
+        metrics["repeats"] = dict(repeats)
+        told.append(f"Seen several times an epoch: {', '.join(f'{name} ({n} times)' for name, n in repeats.items())}.")
+    if told:
+        (out / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+        with (out / CARD).open("a", encoding="utf-8") as file:
+            file.write("\n## Stages and repeats\n\n" + "\n".join(told) + "\n")
