@@ -128,7 +128,7 @@ def few(rows: Sequence[Example], uses: Mapping[str, Use], seed: int) -> list[Exa
 
 
 def repeats(rows: Sequence[Example], written: Sequence[Example], uses: Mapping[str, Use]) -> list[Example]:
-    """Further copies of the rows whose set is used several times; of those ``written``, not of what was made of them."""
+    """Further copies of the rows whose set is used several times: of those ``written``, not of what is made of them."""
     times = {source: use.repeat - 1 for source, use in uses.items()}
     known = set(written) if any(times.values()) else set()
     return [row for row in rows if row in known for _ in range(times.get(row.source, 0))]

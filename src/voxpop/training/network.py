@@ -52,7 +52,7 @@ class Network(nn.Module):
         Raises:
             ValueError: they are of another shape, or not the same tensors.
         """
-        mine = {**{name: tensor for name, tensor in self.adapter().items()}, **dict(self.head.named_parameters())}
+        mine = {**self.adapter(), **dict(self.head.named_parameters())}
         theirs = {**adapter, **head}
         if mine.keys() != theirs.keys() or any(mine[name].shape != theirs[name].shape for name in mine):
             raise ValueError("tensors of another adapter")

@@ -1,0 +1,168 @@
+"""Recipes: the stages by which a task's adapter is made, as TOML files; one call runs them all, and can be resumed."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from voxpop.errors import SettingError
+from voxpop.models.checkpoint import sha256_of
+from voxpop.models.profile import TASKS, Task
+from voxpop.records import digest
+from voxpop.training.export import METRICS
+from voxpop.training.finetune import Use, train
+from voxpop.training.loop import OnStep, Options, chosen
+
+DATA = Path(__file__).parent.parent / "data"
+SHIPPED = DATA / "recipes"
+DONE = "recipe.json"
+"""Of each finished stage, what it was made from."""
+
+
+class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A set of a stage, and how its training split uses it (see :class:`voxpop.training.finetune.Use`)."""
+
+    name: str
+    repeat: int = 1
+    rows: int = 0
+
+
+class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One training run. ``start``: the earlier stage from whose weights it goes on."""
+
+    stage: str
+    sets: tuple[Set, ...]
+    options: dict[str, Any] = {}
+    start: str | None = None
+
+    def chosen(self, base: Options) -> Options:
+        """``base`` with what the stage states.
+
+        Raises:
+            SettingError: no such option, or a value of another kind.
+        """
+        known = {field.name for field in fields(Options)}
+        if unknown := sorted(self.options.keys() - known):
+            raise SettingError(f"Stage {self.stage!r} sets {unknown[0]!r}, which is no option of training")
+        try:
+            stated = msgspec.convert(self.options, Options)
+        except msgspec.ValidationError as error:
+            raise SettingError(f"An option of stage {self.stage!r} is malformed: {error}") from error
+        return replace(base, **{name: getattr(stated, name) for name in self.options})
+
+
+def read_recipe(recipe: str, task: Task) -> list[Stage]:
+    """The stages of ``task`` in the shipped recipe of that name, or in the TOML file at that path.
+
+    Raises:
+        SettingError: no such recipe or task in it, a malformed file, or a start that is no earlier stage.
+    """
+    path = Path(recipe) if recipe.endswith(".toml") else SHIPPED / f"{recipe}.toml"
+    try:
+        stated = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), dict[str, list[Stage]])
+    except FileNotFoundError as error:
+        shipped = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.toml")))
+        raise SettingError(f"There is no recipe {recipe!r}; shipped are {shipped}") from error
+    except ValueError as error:
+        raise SettingError(f"The recipe {path} is malformed: {error}") from error
+    if task not in TASKS or not stated.get(task):
+        raise SettingError(f"The recipe {recipe!r} has no stages of {task!r}; it has {', '.join(stated)}")
+    seen: list[str] = []
+    for stage in stated[task]:
+        if stage.stage in seen or (stage.start is not None and stage.start not in seen):
+            raise SettingError(
+                f"Stage {stage.stage!r} of recipe {recipe!r} is named twice or starts from no earlier one"
+            )
+        seen.append(stage.stage)
+    return stated[task]
+
+
+def find_set(name: str, folder: Path) -> Path:
+    """Where the set ``name`` lies: in ``folder``, or among the sets that come with the package.
+
+    Raises:
+        SettingError: in neither.
+    """
+    own = DATA / "training" / f"{name}.jsonl"
+    for path in (folder / f"{name}.jsonl.gz", own):
+        if path.is_file():
+            return path
+    raise SettingError(f"There is no set {name!r}: neither {folder / name}.jsonl.gz nor among the package's own")
+
+
+def follow(
+    task: Task,
+    stages: Sequence[Stage],
+    folder: Path,
+    out: Path,
+    *,
+    base: Options | None = None,
+    quiet: bool = False,
+    on_stage: Callable[[str], None] | None = None,
+    on_step: OnStep | None = None,
+) -> dict[str, Any]:
+    """Runs the stages in order; the last writes to ``out``, the others to folders of their names in it.
+
+    Finished stages are not run again while data, options and start are the same; a killed one goes on from its state.
+
+    Returns:
+        the metrics of the last stage.
+
+    Raises:
+        SettingError, ModelError: as :func:`voxpop.training.finetune.train`.
+    """
+    by_name = {stage.stage: stage for stage in stages}
+    out.mkdir(parents=True, exist_ok=True)
+    place = {stage.stage: out if stage is stages[-1] else out / stage.stage for stage in stages}
+    for stage in stages:
+        options = stage.chosen(base or Options())
+        data = [find_set(of.name, folder) for of in stage.sets]
+        start = place[stage.start] if stage.start else None
+        made_from = _made_from(task, stage, data, options, start)
+        if _done(out).get(stage.stage) == made_from and (place[stage.stage] / METRICS).exists():
+            continue
+        if on_stage is not None:
+            on_stage(stage.stage)
+        train(
+            task,
+            data,
+            place[stage.stage],
+            options,
+            start=start,
+            earlier=[find_set(name, folder) for name in _earlier(stage, by_name)],
+            uses={of.name: Use(of.repeat, of.rows) for of in stage.sets},
+            quiet=quiet,
+            on_step=on_step,
+        )
+        (out / DONE).write_text(json.dumps(_done(out) | {stage.stage: made_from}, indent=1) + "\n", encoding="utf-8")
+    metrics: dict[str, Any] = json.loads((out / METRICS).read_text(encoding="utf-8"))
+    return metrics
+
+
+def _earlier(stage: Stage, by_name: dict[str, Stage]) -> list[str]:
+    """The sets that the weights have seen which the stage starts from."""
+    names: list[str] = []
+    while stage.start is not None:
+        stage = by_name[stage.start]
+        names = [*(of.name for of in stage.sets), *names]
+    return list(dict.fromkeys(names))
+
+
+def _made_from(task: Task, stage: Stage, data: Sequence[Path], options: Options, start: Path | None) -> str:
+    sets = [f"{sha256_of(path)} {of.repeat} {of.rows}" for path, of in zip(data, stage.sets, strict=True)]
+    before = [sha256_of(start / "adapter.safetensors")] if start else []
+    return digest(task, json.dumps(chosen(options)), *before, *sets)
+
+
+def _done(out: Path) -> dict[str, str]:
+    try:
+        done: dict[str, str] = json.loads((out / DONE).read_text(encoding="utf-8"))
+        return done
+    except (OSError, ValueError):
+        return {}

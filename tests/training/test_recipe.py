@@ -1,0 +1,169 @@
+"""Stages: what was held out stays held out, a start is gone on from, and a recipe runs them all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from voxpop.errors import ModelError, SettingError
+from voxpop.models.classifier import open_tensors
+from voxpop.models.profile import ADAPTER, TASKS
+from voxpop.training.datasets import Example, split
+from voxpop.training.finetune import Use, few, repeats, train
+from voxpop.training.heldout import split_after
+from voxpop.training.loop import Options
+from voxpop.training.recipe import DATA, find_set, follow, read_recipe
+
+TINY = Options(epochs=1, batch_tokens=400, rank=2, alpha=4, contrasts=0, threads=1, learning_rate=0.0)
+RECIPE = """
+[[sentiment]]
+stage = "general"
+sets = [{ name = "general" }]
+options = { epochs = 2, learning_rate = 1e-3 }
+
+[[sentiment]]
+stage = "finance"
+start = "general"
+sets = [{ name = "finance", repeat = 2 }, { name = "general", rows = 30 }]
+"""
+
+
+def rows(name: str, first: int, last: int) -> list[Example]:
+    labels = ("negative", "neutral", "positive")
+    return [Example(f"{name} {i} said {i} things in {i} days", (), labels[i % 3], name) for i in range(first, last)]
+
+
+def write(folder: Path, name: str, examples: list[Example]) -> Path:
+    path = folder / f"{name}.jsonl"
+    path.write_text("\n".join(json.dumps({"text": e.text, "label": e.label}) for e in examples), encoding="utf-8")
+    return path
+
+
+def test_a_later_stage_keeps_the_split_even_where_its_texts_join_groups() -> None:
+    general = [Example(" ".join(f"{side}{i}" for side in "abcdefghij"), (), "x", "general") for i in range(200)]
+    before = split(general)
+    trained, held = before["train"], before["test"]
+    # The head of one text, then the tail of another: their groups become one.
+    joined = [
+        Example(f"{one.text} {other.text}", (), "x", "new")
+        for one, other in [*zip(trained, held, strict=False), *zip(held, trained[50:], strict=False)]
+    ]
+    assert {row: name for name, part in split([*general, *joined]).items() for row in part}[held[0]]
+    moved = set(split([*general, *joined])["train"]) & set(held)
+    assert moved, "the case must be one in which a plain split moves held-out texts into training"
+    after = split_after([*joined, *general], general)
+    for name, part in before.items():
+        assert [row for row in after[name] if row.source == "general"] == part
+    assert not any(row.source == "new" for part in after.values() for row in part)
+
+
+def test_a_new_text_goes_where_its_like_lies_and_any_other_as_ever() -> None:
+    general = rows("general", 0, 200)
+    retold = [Example(f"again {row.text}", (), row.label, "new") for row in general]  # equal tails
+    fresh = rows("fresh", 0, 300)
+    after = split_after([*retold, *fresh], general)
+    for name, part in split(general).items():
+        assert [row.text for row in after[name] if row.source == "new"] == [f"again {row.text}" for row in part]
+        assert [row for row in after[name] if row.source == "fresh"] == split(fresh)[name]
+    assert split_after(fresh, []) == split(fresh)
+
+
+def test_sets_are_thinned_and_repeated_by_name() -> None:
+    mixed = [*rows("a", 0, 10), *rows("b", 0, 10)]
+    uses = {"a": Use(repeat=3), "b": Use(rows=4)}
+    kept = few(mixed, uses, seed=1)
+    assert kept == few(mixed, uses, seed=1)
+    assert [row.source for row in kept] == ["a"] * 10 + ["b"] * 4
+    made = Example("made of two", (), "x", "a")
+    assert sorted(repeats([*kept, made], kept, uses)) == sorted(rows("a", 0, 10) * 2)
+    assert repeats(kept, kept, {}) == []
+
+
+def test_a_recipe_runs_its_stages_once_and_the_second_from_the_first(tmp_path: Path) -> None:
+    import gzip
+
+    for name in ("general", "finance"):
+        plain = write(tmp_path, name, rows(name, 0, 60))
+        (tmp_path / f"{name}.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    (tmp_path / "mine.toml").write_text(RECIPE, encoding="utf-8")
+    stages = read_recipe(str(tmp_path / "mine.toml"), "sentiment")
+    out, ran = tmp_path / "out", []
+
+    def run() -> dict[str, object]:
+        return follow("sentiment", stages, tmp_path, out, base=TINY, quiet=True, on_stage=ran.append)
+
+    metrics = run()
+    assert ran == ["general", "finance"]
+    # The second stage's learning rate is 0: its adapter is that of the first.
+    first, second = (open_tensors(folder / ADAPTER).tensors for folder in (out / "general", out))
+    assert all((first[name] == second[name]).all() for name in first)
+    assert any(tensor.any() for name, tensor in first.items() if "lora_B" in name)
+    assert metrics["start"]["folder"] == "general"  # type: ignore[index]
+    assert metrics["repeats"] == {"finance": 2}
+    assert "went on from the adapter in `general`" in (out / "README.md").read_text("utf-8")
+    assert run() == metrics
+    assert ran == ["general", "finance"]
+    (out / "metrics.json").unlink()
+    assert run() == metrics
+    assert ran == ["general", "finance", "finance"]
+
+    with pytest.raises(ModelError, match="its scale is"):
+        train(
+            "sentiment",
+            [tmp_path / "finance.jsonl"],
+            tmp_path / "x",
+            Options(rank=2),
+            start=out / "general",
+            quiet=True,
+        )
+    with pytest.raises(ModelError, match="another rank"):
+        train(
+            "sentiment", [tmp_path / "finance.jsonl"], tmp_path / "x", Options(rank=4, alpha=8), start=out, quiet=True
+        )
+
+
+@pytest.mark.parametrize("recipe", sorted(path.stem for path in (DATA / "recipes").glob("*.toml")))
+def test_shipped_recipes_can_be_read(recipe: str, tmp_path: Path) -> None:
+    found = 0
+    for task in TASKS:
+        try:
+            stages = read_recipe(recipe, task)
+        except SettingError:
+            continue
+        found += 1
+        for stage in stages:
+            assert stage.chosen(Options()).epochs > 0
+    assert found
+    assert find_set("nli_en", tmp_path).is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[nli]]\nstage = "a"\nsets = []\nstart = "b"', "starts from no earlier"),
+        ('[[nli]]\nstage = "a"\nsets = []\n[[nli]]\nstage = "a"\nsets = []', "named twice"),
+        ('[[nli]]\nstage = "a"\nsets = []\nepochs = 3', "malformed"),
+        ("nli = 3", "malformed"),
+        ("[[topic]]\nstage = 'a'\nsets = []", "no stages of 'nli'"),
+    ],
+)
+def test_a_recipe_that_is_none_is_said(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingError, match=said):
+        read_recipe(str(path), "nli")
+
+
+@pytest.mark.parametrize(("options", "said"), [("epoch = 3", "no option"), ('epochs = "3"', "malformed")])
+def test_an_option_that_is_none_is_said(tmp_path: Path, options: str, said: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(f'[[nli]]\nstage = "a"\nsets = []\noptions = {{ {options} }}', encoding="utf-8")
+    (stage,) = read_recipe(str(path), "nli")
+    with pytest.raises(SettingError, match=said):
+        stage.chosen(Options())
+    with pytest.raises(SettingError, match="no recipe 'none'"):
+        read_recipe("none", "nli")
+    with pytest.raises(SettingError, match="no set 'none'"):
+        find_set("none", tmp_path)
