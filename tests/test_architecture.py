@@ -16,18 +16,20 @@ FLOORS: list[set[str]] = [
     {"errors"},
     {"records"},
     {"settings"},
-    {"text", "signals", "sources", "log", "models", "store"},
+    {"text", "signals", "knowledge", "sources", "log", "models", "store"},
+    {"claims", "inference"},
+    {"reading"},
     {"stages", "sample"},
     {"intake", "worker", "training"},
     {"jobs"},
     {"app"},
-    {"api", "replay", "consumer", "scheduled"},
+    {"api", "replay", "consumer", "scheduled", "eventtest"},
     {"runner"},
     {"demo"},
     {"cli"},
     {"__main__"},
 ]
-PURE = {"text", "signals"}
+PURE = {"text", "signals", "knowledge"}
 HEAVY = ("torch", "transformers", "peft", "trafilatura", "feedparser", "plotly", "pandas")
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ from voxpop.text.entities import Linker
 from voxpop.worker import Result, Step, Worker
 
 if TYPE_CHECKING:
+    from voxpop.claims import Judge
     from voxpop.models import Reader
 
 _WATCHLIST_SECONDS = 2.0
@@ -41,6 +43,7 @@ class App:
         self.settings = settings or Settings.load()
         self._lease: server.Lease | None = None
         self._reader: Reader | None = None
+        self._judge: Judge | None = None
         self._linker: Linker | None = None
         self._linker_checked = float("-inf")
         self._lock = threading.Lock()
@@ -97,6 +100,18 @@ class App:
                 )
             return self._reader
 
+    def judge(self) -> Judge | None:
+        """What judges documents by the table of risk events; None where the profile has no inference."""
+        reader = self.reader()
+        with self._lock:
+            if self._judge is None and "nli" in reader.tasks:
+                from voxpop.claims import Judge
+                from voxpop.knowledge import events
+
+                path = self.settings.events
+                self._judge = Judge(events.load(Path(path) if path else None), reader)
+            return self._judge
+
     def watch(self, entities: Sequence[Entity]) -> int:
         """Makes ``entities`` the watchlist; stored documents are linked anew by the next ``relink``."""
         with self.engine.begin() as connection:
@@ -147,7 +162,7 @@ class App:
         window = timedelta(hours=self.settings.story_window_hours)
 
         def run(records: Sequence[Record]) -> Result:
-            analysed = stages.analyse(records, self.reader())
+            analysed = stages.analyse(records, self.reader(), self.judge())
             return Result(
                 [],
                 lambda connection: writer.write_readings(

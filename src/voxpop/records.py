@@ -22,9 +22,15 @@ Channel = Literal["news", "social"]
 Language = Literal["en", "zh", "other"]
 Relevance = Literal["subject", "party", "passing"]
 SentimentLabel = Literal["negative", "neutral", "positive"]
+OpinionLabel = Literal["negative", "neutral", "positive", "unsure"]
+Question = Literal["what", "who", "amount", "when", "why", "source"]
+Factuality = Literal["asserted", "hedged", "denied", "reported"]
 EntityType = Literal["company", "institution", "person", "branch", "product"]
 
 SENTIMENTS: tuple[SentimentLabel, ...] = ("negative", "neutral", "positive")
+
+UNSURE_BELOW = 0.5
+"""A label whose calibrated probability is lower is as likely wrong as right: it is "unsure", and counted apart."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="item/1"):
@@ -115,10 +121,13 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", ta
 
 
 class Opinion(msgspec.Struct, frozen=True, kw_only=True):
-    """How one document speaks of one entity, by one model version. ``label`` is None where it could not be read."""
+    """How one document speaks of one entity, by one model version.
+
+    ``label`` is None where it could not be read, and "unsure" where no probability is high enough to believe in.
+    """
 
     entity: str
-    label: SentimentLabel | None
+    label: OpinionLabel | None
     negative: float | None = None
     neutral: float | None = None
     positive: float | None = None
@@ -131,6 +140,34 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     score: float
 
 
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What a document asserts about an entity: a span of its text that answers one question."""
+
+    entity: str
+    question: Question
+    start: int
+    end: int
+    score: float
+    """Probability that the span answers the question."""
+    entailment: float
+    """Probability that the document entails the statement made of it (see ``voxpop.models.questions``)."""
+    factuality: Factuality
+
+
+class Risk(msgspec.Struct, frozen=True, kw_only=True):
+    """A risk event that a document says has befallen an entity."""
+
+    entity: str
+    event: str
+    """Its id in the table of events."""
+    severity: int
+    """1 watch, 2 serious, 3 critical."""
+    sentence: str
+    """What the document entails."""
+    score: float
+    """Probability that it does."""
+
+
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What one model version read in one document."""
 
@@ -141,6 +178,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     document counts for volume and is never guessed at)."""
     topics: tuple[Topic, ...] = ()
     opinions: tuple[Opinion, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    risks: tuple[Risk, ...] = ()
 
 
 class TrendPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +192,7 @@ class TrendPoint(msgspec.Struct, frozen=True, kw_only=True):
     negative_stories: int
     positive_stories: int
     unread_stories: int
+    unsure_stories: int
     mentions: int
     sentiment: float | None
     """Mean over stories of P(positive) - P(negative), -1 to 1; None where nothing was read."""

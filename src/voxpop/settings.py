@@ -43,6 +43,7 @@ class Settings:
         secret=True,
     )
     profile: str = _setting("bundled", "Model profile: a name from `voxpop models list`, or the path of a TOML file.")
+    events: str = _setting("", "A TOML file of risk events of your own, beside the shipped ones.")
     threads: int = _setting(0, "Threads of the model; 0: one a core.")
     batch_tokens: int = _setting(4096, "Most padded tokens in one batch of the model.")
     partitions: int = _setting(4, "Partitions of a topic when it is created.")

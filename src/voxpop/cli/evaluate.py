@@ -13,14 +13,16 @@ from voxpop.cli import Json, app, console, emit, told
 
 @app.command(epilog='Example: voxpop evaluate sentiment labelled.jsonl --json    with {"text", "label"} a line')
 def evaluate(
-    task: Annotated[Literal["sentiment", "topic"], typer.Argument(help="What to measure.")],
+    task: Annotated[Literal["sentiment", "topic", "nli", "qa", "claims"], typer.Argument(help="What to measure.")],
     file: Annotated[Path, typer.Argument(help="Labelled JSONL, gzip or not.")],
     profile: Annotated[str, typer.Option(help="Model profile.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Hold a model's labels against a labelled file: accuracy, macro-F1 and the figures of each class."""
+    """Hold a model's answers against a labelled file: accuracy, macro-F1 and the figures of each class; for qa
+    SQuAD's exact match and F1, for claims precision and recall."""
     from voxpop import models
     from voxpop.settings import Settings
+    from voxpop.training import claims
     from voxpop.training.datasets import read_rows
     from voxpop.training.evaluate import evaluate as measure
 
@@ -28,9 +30,13 @@ def evaluate(
         rows = list(read_rows(file))
         settings = Settings.load()
         reader = models.load(profile or settings.profile, threads=settings.threads, batch_tokens=settings.batch_tokens)
-        found = measure(task, rows, reader)
+        found = claims.evaluate(rows, reader) if task == "claims" else measure(task, rows, reader)
         if as_json:
             emit(found)
+            return
+        if "accuracy" not in found:
+            figures = [f"{name} {value:.3f}" for name, value in found.items() if isinstance(value, float)]
+            console.print(f"{task}, {found['profile']}: {found['n']:,} rows, {', '.join(figures)}")
             return
         console.print(
             f"{task}, {found['profile']}: {found['n']:,} texts,"

@@ -96,8 +96,8 @@ def _batches(stream: BinaryIO) -> Iterator[list[str]]:
 
 def _analysed(lines: list[str], linker: Any, reader: Any) -> Iterator[dict[str, Any]]:
     from voxpop.models import Target
+    from voxpop.reading import targets_of, top_topics
     from voxpop.records import SENTIMENTS
-    from voxpop.stages import targets_of, top_topics
     from voxpop.text.clean import clean
     from voxpop.text.language import detect
 

@@ -19,13 +19,28 @@ from voxpop.errors import ModelError
 CLS, SEP, MASK = 101, 102, 103
 """Ids in the vocabulary of BERT (uncased, English)."""
 
+
+class Frame(NamedTuple):
+    """The special tokens that a network expects: before, between (of a pair) and after the texts; for a mention that
+    is hidden; and for padding."""
+
+    first: tuple[int, ...] = (CLS,)
+    between: tuple[int, ...] = (SEP,)
+    last: tuple[int, ...] = (SEP,)
+    mask: int = MASK
+    pad: int = 0
+
+
+BERT = Frame()
+"""``[CLS] first [SEP] second [SEP]``."""
+
 _HIDDEN = re.compile(r"https?://\S+|[\ud800-\udfff]+")
 
 Spans = Sequence[tuple[int, int]]
 
 
 class Tokens(NamedTuple):
-    """One sequence: ids from ``[CLS]`` to ``[SEP]``, and the positions at which the target stands (may be none).
+    """One sequence: ids with those of the frame, and the positions at which the target stands (may be none).
 
     Of a pair, ``second`` is where the second text begins (0: there is none).
     """
@@ -48,67 +63,90 @@ class Passage(NamedTuple):
 class TextEncoder:
     """Wordpieces by the fast tokenizer. Nothing is changed after construction, so threads may share it."""
 
-    def __init__(self, path: Path) -> None:
-        """Reads ``tokenizer.json``.
+    def __init__(self, source: Path | Tokenizer, frame: Frame = BERT) -> None:
+        """Reads ``tokenizer.json``, or takes a tokenizer that nobody else uses.
 
         Raises:
             ModelError: it is missing or no tokenizer.
         """
+        self.frame = frame
         try:
-            self._tokenizer = Tokenizer.from_file(str(path))
+            self._tokenizer = source if isinstance(source, Tokenizer) else Tokenizer.from_file(str(source))
         except Exception as error:
-            raise ModelError(f"The tokenizer {path.name} of the encoder cannot be read: {error}") from error
+            raise ModelError(f"The tokenizer {source} of the encoder cannot be read: {error}") from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         # "[MASK]" typed by an author is text: it must not be taken for the target.
         self._tokenizer.encode_special_tokens = True
 
     def heads(self, texts: Sequence[str], max_tokens: int) -> list[Tokens]:
-        """The first ``max_tokens`` tokens of each text, ``[CLS]`` and ``[SEP]`` included."""
+        """The first ``max_tokens`` tokens of each text, those of the frame included."""
+        first, _, last, *_ = self.frame
+        room = max_tokens - len(first) - len(last)
         # No wordpiece of running text is longer than 16 characters on average; the rest need not be tokenised.
         encodings = self._encode([text[: 16 * max_tokens] for text in texts])
-        return [Tokens([CLS, *encoding.ids[: max_tokens - 2], SEP], []) for encoding in encodings]
+        return [Tokens([*first, *encoding.ids[:room], *last], []) for encoding in encodings]
 
-    def targets(self, targets: Sequence[tuple[str, Spans]], max_tokens: int) -> list[Tokens]:
-        """Each (text, spans) with its spans hidden, cut to the window that :func:`window` chooses.
+    def targets(self, targets: Sequence[tuple[str, Spans]], max_tokens: int, *, hide: bool = True) -> list[Tokens]:
+        """Each (text, spans), cut to the window that :func:`window` chooses, its spans hidden unless ``hide`` is false.
 
         Without spans, or where no token lies in them (a link), it is the head of the text, target unset.
         """
         encodings = self._coded(text for text, _ in targets)
-        return [_framed(*_hide(encodings[text], spans), max_tokens) for text, spans in targets]
+        find = _hide if hide else _locate
+        return [self._framed(*find(encodings[text], spans, self.frame.mask), max_tokens) for text, spans in targets]
+
+    def traced(self, text: str, spans: Spans, max_tokens: int) -> tuple[Tokens, list[tuple[int, int]]]:
+        """As :meth:`targets` of one text, with the span of the text that each token between the brackets stands for."""
+        encoding = self._encode([text])[0]
+        ids, masks = _hide(encoding, spans, self.frame.mask)
+        framed = self._framed(ids, masks, max_tokens)
+        size = max_tokens - len(self.frame.first) - len(self.frame.last)
+        start = window(len(ids), masks, size)
+        return framed, _offsets(encoding, spans)[start : start + size]
 
     def pairs(self, pairs: Sequence[tuple[str, str]], max_tokens: int) -> list[Tokens]:
-        """``[CLS] first [SEP] second [SEP]`` of each pair, the second being the target.
+        """Both texts of each pair in the frame (of BERT, ``[CLS] first [SEP] second [SEP]``), the second the target.
 
         The second text is cut to half of ``max_tokens``, the first to what is left.
         """
         coded = self._coded(text[: 16 * max_tokens] for pair in pairs for text in pair)
+        opening, between, closing, *_ = self.frame
+        special = len(opening) + len(between) + len(closing)
         result = []
         for first, second in pairs:
             right = coded[second[: 16 * max_tokens]].ids[: max_tokens // 2 - 2]
-            left = coded[first[: 16 * max_tokens]].ids[: max_tokens - len(right) - 3]
-            begin = len(left) + 2
-            ids = [CLS, *left, SEP, *right, SEP]
+            left = coded[first[: 16 * max_tokens]].ids[: max_tokens - len(right) - special]
+            begin = len(opening) + len(left) + len(between)
+            ids = [*opening, *left, *between, *right, *closing]
             result.append(Tokens(ids, list(range(begin, begin + len(right))), begin))
         return result
 
     def passages(self, asked: Sequence[tuple[str, str]], max_tokens: int, stride: int) -> list[list[Passage]]:
-        """Windows over the text of each (question, text): ``[CLS] question [SEP] window [SEP]``.
+        """Windows over the text of each (question, text), framed as a pair of the question and the window.
 
         Neighbouring windows share ``stride`` tokens at least. The question is cut to a quarter of ``max_tokens``. An
         empty text has one empty window.
         """
         coded = self._coded(text for pair in asked for text in pair)
+        first, between, last, *_ = self.frame
         result = []
         for question, text in asked:
-            head = [CLS, *coded[question].ids[: max_tokens // 4], SEP]
-            whole, size = coded[text], max_tokens - len(head) - 1
+            head = [*first, *coded[question].ids[: max_tokens // 4], *between]
+            whole, size = coded[text], max_tokens - len(head) - len(last)
             windows = []
             for start in window_starts(len(whole.ids), size, stride):
-                tokens = Tokens([*head, *whole.ids[start : start + size], SEP], [], len(head))
+                tokens = Tokens([*head, *whole.ids[start : start + size], *last], [], len(head))
                 windows.append(Passage(tokens, whole.offsets[start : start + size]))
             result.append(windows)
         return result
+
+    def _framed(self, ids: list[int], found: list[int], max_tokens: int) -> Tokens:
+        first, _, last, *_ = self.frame
+        size = max_tokens - len(first) - len(last)
+        start = window(len(ids), found, size)
+        end = min(len(ids), start + size)
+        return Tokens([*first, *ids[start:end], *last], [at - start + len(first) for at in found if start <= at < end])
 
     def _coded(self, texts: Iterable[str]) -> dict[str, Encoding]:
         distinct = list(dict.fromkeys(texts))
@@ -121,28 +159,48 @@ class TextEncoder:
         return encodings
 
 
-def _hide(encoding: Encoding, spans: Spans) -> tuple[list[int], list[int]]:
-    """Ids with one ``[MASK]`` in place of the tokens of each span, and the positions of those."""
+def _locate(encoding: Encoding, spans: Spans, mask: int) -> tuple[list[int], list[int]]:
+    """Ids as they are, and the position of the first token of each mention."""
+    found = [_span_at(spans, offsets) for offsets in encoding.offsets]
+    return encoding.ids, [i for i, span in enumerate(found) if span >= 0 and (i == 0 or found[i - 1] != span)]
+
+
+def _hide(encoding: Encoding, spans: Spans, mask: int) -> tuple[list[int], list[int]]:
+    """Ids with one ``mask`` in place of the tokens of each span, and the positions of those."""
     if not spans:
         return encoding.ids, []
     ids: list[int] = []
     masks: list[int] = []
     open_span = -1
-    for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True):
-        span = next((i for i, (a, b) in enumerate(spans) if start < b and end > a), -1)
+    for token, offsets in zip(encoding.ids, encoding.offsets, strict=True):
+        span = _span_at(spans, offsets)
         if span < 0:
             ids.append(token)
         elif span != open_span:
             masks.append(len(ids))
-            ids.append(MASK)
+            ids.append(mask)
         open_span = span
     return ids, masks
 
 
-def _framed(ids: list[int], masks: list[int], max_tokens: int) -> Tokens:
-    start = window(len(ids), masks, max_tokens - 2)
-    end = min(len(ids), start + max_tokens - 2)
-    return Tokens([CLS, *ids[start:end], SEP], [m - start + 1 for m in masks if start <= m < end])
+def _offsets(encoding: Encoding, spans: Spans) -> list[tuple[int, int]]:
+    """Where each id of :func:`_hide` stands in the text: a hidden mention stands for its whole span."""
+    offsets: list[tuple[int, int]] = []
+    open_span = -1
+    for of_token in encoding.offsets:
+        span = _span_at(spans, of_token)
+        if span < 0:
+            offsets.append(of_token)
+        elif span != open_span:
+            offsets.append((spans[span][0], spans[span][1]))
+        open_span = span
+    return offsets
+
+
+def _span_at(spans: Spans, offsets: tuple[int, int]) -> int:
+    """Which span a token lies in, wholly or in part; -1: none."""
+    start, end = offsets
+    return next((i for i, (a, b) in enumerate(spans) if start < b and end > a), -1)
 
 
 def window(length: int, masks: Sequence[int], size: int) -> int:

@@ -23,9 +23,10 @@ WITH stale AS MATERIALIZED (
   GROUP BY n.entity_id, n.story_id
 ), counted AS (
   SELECT entity_id, start, count(*) AS stories,
-         count(*) FILTER (WHERE negative > greatest(neutral, positive)) AS negative_stories,
-         count(*) FILTER (WHERE positive > greatest(neutral, negative)) AS positive_stories,
+         count(*) FILTER (WHERE negative > greatest(neutral, positive) AND negative >= :sure) AS negative_stories,
+         count(*) FILTER (WHERE positive > greatest(neutral, negative) AND positive >= :sure) AS positive_stories,
          count(*) FILTER (WHERE negative IS NULL) AS unread_stories,
+         count(*) FILTER (WHERE greatest(negative, neutral, positive) < :sure) AS unsure_stories,
          CAST(avg(positive - negative) AS double precision) AS sentiment
   FROM told GROUP BY entity_id, start
 ), heard AS (
@@ -37,21 +38,22 @@ WITH stale AS MATERIALIZED (
   SELECT w.entity_id, w.start, coalesce(c.stories, 0) AS stories,
          coalesce(c.negative_stories, 0) AS negative_stories,
          coalesce(c.positive_stories, 0) AS positive_stories,
-         coalesce(c.unread_stories, 0) AS unread_stories, coalesce(h.mentions, 0) AS mentions, c.sentiment,
+         coalesce(c.unread_stories, 0) AS unread_stories,
+         coalesce(c.unsure_stories, 0) AS unsure_stories, coalesce(h.mentions, 0) AS mentions, c.sentiment,
          coalesce(h.reach, 0) AS reach
   FROM stale w LEFT JOIN counted c USING (entity_id, start) LEFT JOIN heard h USING (entity_id, start)
 )
 INSERT INTO trend_points
-  (entity_id, start, model, revision, stories, negative_stories, positive_stories, unread_stories, mentions,
-   sentiment, reach)
+  (entity_id, start, model, revision, stories, negative_stories, positive_stories, unread_stories, unsure_stories,
+   mentions, sentiment, reach)
 SELECT p.entity_id, p.start, :model, coalesce(last.revision, 0) + 1,
-       p.stories, p.negative_stories, p.positive_stories, p.unread_stories, p.mentions, p.sentiment, p.reach
+       p.stories, p.negative_stories, p.positive_stories, p.unread_stories, p.unsure_stories, p.mentions, p.sentiment, p.reach
 FROM points p LEFT JOIN LATERAL (
   SELECT * FROM trend_points t WHERE t.entity_id = p.entity_id AND t.start = p.start AND t.model = :model
   ORDER BY revision DESC LIMIT 1
 ) last ON true
 WHERE (last.revision IS NULL AND p.mentions + p.stories > 0) OR (last.revision IS NOT NULL AND
-  (last.stories, last.negative_stories, last.positive_stories, last.unread_stories, last.mentions, last.sentiment, last.reach)
+  (last.stories, last.negative_stories, last.positive_stories, last.unread_stories, last.unsure_stories, last.mentions, last.sentiment, last.reach)
   IS DISTINCT FROM
-  (p.stories, p.negative_stories, p.positive_stories, p.unread_stories, p.mentions, p.sentiment, p.reach))
+  (p.stories, p.negative_stories, p.positive_stories, p.unread_stories, p.unsure_stories, p.mentions, p.sentiment, p.reach))
 ORDER BY p.entity_id, p.start

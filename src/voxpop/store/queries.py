@@ -31,6 +31,26 @@ class EntityRow(NamedTuple):
     sentiment: float | None
 
 
+class Said(NamedTuple):
+    """A claim of a document: the words that answer a question, where they stand, and how it claims it."""
+
+    question: str
+    text: str
+    start: int
+    end: int
+    score: float
+    factuality: str
+
+
+class Told(NamedTuple):
+    """A risk event that a document reports."""
+
+    event: str
+    severity: int
+    sentence: str
+    score: float
+
+
 class Teller(NamedTuple):
     """A document of a story, with what it says of the entity asked about."""
 
@@ -46,6 +66,8 @@ class Teller(NamedTuple):
     spans: list[tuple[int, int]]
     label: str | None
     probability: float | None
+    claims: list[Said]
+    risks: list[Told]
 
 
 class StoryRow(NamedTuple):
@@ -159,6 +181,12 @@ def stories(
     for row in connection.execute(_TELLERS, {"entity": entity, "model": model, "stories": list(tellers)}):
         if len(tellers[row.story_id]) < MOST_TELLERS:
             tellers[row.story_id].append(_teller(row))
+    shown = [teller.document for of_story in tellers.values() for teller in of_story]
+    said, told = said_by(connection, entity, model, shown), risks_in(connection, entity, model, shown)
+    for of_story in tellers.values():
+        for teller in of_story:
+            teller.claims.extend(said.get(teller.document, ()))
+            teller.risks.extend(told.get(teller.document, ()))
     return [StoryRow._make((*row, tellers[row.story_id])) for row in found]
 
 
@@ -169,7 +197,41 @@ def _teller(row: Row[Any]) -> Teller:
         spans=[(start, end) for start, end in row.spans],
         label=row.label,
         probability=row.probability,
+        claims=[],
+        risks=[],
     )
+
+
+_CLAIMS = text(
+    'SELECT c.document_id, c.question, substr(d.text, c.start + 1, c."end" - c.start) AS text, c.start, c."end",'
+    " c.score, c.factuality FROM claims c"
+    " JOIN documents d ON d.document_id = c.document_id AND d.revision = c.revision AND d.latest"
+    " WHERE c.document_id = ANY(:documents) AND c.entity_id = :entity AND c.model = :model"
+    " ORDER BY c.document_id, array_position(ARRAY['what', 'who', 'amount', 'when', 'why', 'source'], c.question)"
+)
+
+_RISKS = text(
+    "SELECT r.document_id, r.event, r.severity, r.sentence, r.score FROM risks r"
+    " JOIN documents d ON d.document_id = r.document_id AND d.revision = r.revision AND d.latest"
+    " WHERE r.document_id = ANY(:documents) AND r.entity_id = :entity AND r.model = :model"
+    " ORDER BY r.document_id, r.score DESC, r.event"
+)
+
+
+def said_by(connection: Connection, entity: str, model: str, documents: Sequence[str]) -> dict[str, list[Said]]:
+    """The claims of documents about the entity, the main one first."""
+    found: dict[str, list[Said]] = {}
+    for row in connection.execute(_CLAIMS, {"documents": list(documents), "entity": entity, "model": model}):
+        found.setdefault(row.document_id, []).append(Said._make(row[1:]))
+    return found
+
+
+def risks_in(connection: Connection, entity: str, model: str, documents: Sequence[str]) -> dict[str, list[Told]]:
+    """The risk events that documents report of the entity, the surest first."""
+    found: dict[str, list[Told]] = {}
+    for row in connection.execute(_RISKS, {"documents": list(documents), "entity": entity, "model": model}):
+        found.setdefault(row.document_id, []).append(Told._make(row[1:]))
+    return found
 
 
 def heat(connection: Connection, model: str, watermark: datetime, days: int = 14) -> list[tuple[str, datetime, int]]:

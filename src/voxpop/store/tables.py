@@ -209,6 +209,38 @@ opinions = Table(
     _now(),
 )
 
+claims = Table(
+    "claims",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("entity_id", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("question", Text, primary_key=True),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("score", REAL, nullable=False),
+    Column("entailment", REAL, nullable=False),
+    Column("factuality", Text, nullable=False),
+    _now(),
+    comment="What a document asserts about an entity: a span of its text that answers a question.",
+)
+
+risks = Table(
+    "risks",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("entity_id", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("event", Text, primary_key=True),
+    Column("severity", Integer, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("score", REAL, nullable=False),
+    _now(),
+    comment="Risk events that a document entails about an entity.",
+)
+
 # ------------------------------------------------------------------------------------------------ what turned
 
 stale_windows = Table(
@@ -230,6 +262,7 @@ trend_points = Table(
     Column("negative_stories", Integer, nullable=False),
     Column("positive_stories", Integer, nullable=False),
     Column("unread_stories", Integer, nullable=False),
+    Column("unsure_stories", Integer, nullable=False, server_default=text("0")),
     Column("mentions", Integer, nullable=False),
     Column("sentiment", Float),
     Column("reach", BigInteger, nullable=False),

@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from sqlalchemy import Connection, text
 
-from voxpop.records import TrendPoint
+from voxpop.records import UNSURE_BELOW, TrendPoint
 from voxpop.store.locks import commit_order
 
 _MARK = text(
@@ -34,7 +34,7 @@ _APPEND = text(files("voxpop.store").joinpath("append_trend_points.sql").read_te
 
 _LATEST = text(
     "SELECT DISTINCT ON (entity_id, start) entity_id AS entity, start, model,"
-    " stories, negative_stories, positive_stories, unread_stories, mentions, sentiment, reach"
+    " stories, negative_stories, positive_stories, unread_stories, unsure_stories, mentions, sentiment, reach"
     " FROM trend_points WHERE model = :model"
     " AND (CAST(:entity AS text) IS NULL OR entity_id = :entity)"
     " AND (CAST(:as_of AS timestamptz) IS NULL OR available_at <= :as_of)"
@@ -54,7 +54,12 @@ def refresh(connection: Connection, model: str, *, limit: int = 2000) -> int:
     if taken:
         connection.execute(
             _APPEND,
-            {"entities": [w.entity_id for w in taken], "starts": [w.start for w in taken], "model": model},
+            {
+                "entities": [w.entity_id for w in taken],
+                "starts": [w.start for w in taken],
+                "model": model,
+                "sure": UNSURE_BELOW,
+            },
         )
     return len(taken)
 

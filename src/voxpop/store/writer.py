@@ -27,7 +27,7 @@ def write_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) ->
 def write_readings(
     connection: Connection, readings: Sequence[Reading], *, retells: stories.Retells, story_window: timedelta
 ) -> None:
-    """Stores documents, mentions, stories, readings and opinions, and marks the windows that they change."""
+    """Stores documents, mentions, stories and what was read in them, and marks the windows that they change."""
     if not readings:
         return
     commit_order(connection)
@@ -36,7 +36,9 @@ def write_readings(
     mark_stale(connection, documents=ids, stories=_stories_of(connection, ids))  # what they were counted in until now
     _write_documents(connection, documents)
     _write_mentions(connection, documents)
-    _write_results(connection, {(r.document.id, r.document.revision, r.model): r for r in readings}.values())
+    results = {(r.document.id, r.document.revision, r.model): r for r in readings}.values()
+    _write_results(connection, results)
+    _write_said(connection, results)
     entries = [stories.Entry(d.id, d.published_at, d.words, d.bands) for d in _still_latest(connection, documents)]
     stories.assign(connection, entries, retells=retells, window=story_window)
     mark_stale(connection, documents=ids, stories=_stories_of(connection, ids))
@@ -134,6 +136,37 @@ def _write_results(connection: Connection, readings: Iterable[Reading]) -> None:
             (r.document.id, r.document.revision, o.entity, r.model, o.label, o.negative, o.neutral, o.positive)
             for r in readings
             for o in r.opinions
+        ],
+    )
+
+
+def _write_said(connection: Connection, readings: Iterable[Reading]) -> None:
+    """Claims and risk events."""
+    readings = list(readings)
+    bulk.upsert(
+        connection,
+        tables.claims,
+        [
+            *("document_id", "revision", "entity_id", "model", "question", "start", "end"),
+            *("score", "entailment", "factuality"),
+        ],
+        [
+            (
+                *(r.document.id, r.document.revision, c.entity, r.model, c.question, c.start, c.end),
+                *(c.score, c.entailment, c.factuality),
+            )
+            for r in readings
+            for c in r.claims
+        ],
+    )
+    bulk.upsert(
+        connection,
+        tables.risks,
+        ["document_id", "revision", "entity_id", "model", "event", "severity", "sentence", "score"],
+        [
+            (r.document.id, r.document.revision, k.entity, r.model, k.event, k.severity, k.sentence, k.score)
+            for r in readings
+            for k in r.risks
         ],
     )
 

@@ -26,6 +26,7 @@ from voxpop.models.profile import MAX_TOKENS, Task
 from voxpop.models.questions import QUESTIONS
 from voxpop.records import digest
 from voxpop.text.clean import clean
+from voxpop.training.statements import inferences
 
 Split = Literal["train", "validation", "test"]
 Row = Mapping[str, Any]
@@ -101,7 +102,11 @@ def _sentiment_examples(row: Row, source: str) -> Iterator[Example]:
 
 
 def _inference_examples(row: Row, source: str) -> Iterator[Example]:
-    if row.get("label") is not None:
+    """A row is a pair; of a document annotated with claims it is several."""
+    if "claims" in row:
+        for label, hypothesis in inferences(row["entity"], row["claims"]):
+            yield Example(row["text"], (), label, source, hypothesis)
+    elif row.get("label") is not None:
         yield Example(row["premise"], (), row["label"], source, row["hypothesis"])
 
 

@@ -1,0 +1,141 @@
+"""``infer``, ``explain`` and ``events``: what follows from a text, why it has its label, and what risks it tells of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from voxpop.cli import Json, app, console, emit, told
+
+events_app = typer.Typer(
+    help="Risk events: sentences that a document may entail about a company.", no_args_is_help=True
+)
+app.add_typer(events_app, name="events")
+
+Profile = Annotated[str, typer.Option(help="Model profile; default: VOXPOP_PROFILE.")]
+
+
+@app.command(
+    epilog='Example: voxpop infer --premise "Acme missed its coupon." --hypothesis "It has run out of cash."'
+    ' --conclusion "Acme has failed to pay a debt."'
+)
+def infer(
+    premise: Annotated[str, typer.Option("--premise", "-p", help="What is known.")],
+    hypothesis: Annotated[str, typer.Option("--hypothesis", "-h", help="What is supposed.")],
+    conclusion: Annotated[str, typer.Option("--conclusion", "-c", help="What may follow.")],
+    profile: Profile = "",
+    as_json: Json = False,
+) -> None:
+    """Print the conclusion if the premise entails it and the hypothesis makes it more likely, else False; and why."""
+    from voxpop import inference, models
+    from voxpop.settings import Settings
+
+    with told():
+        settings = Settings.load()
+        found = inference.infer(premise, hypothesis, conclusion, models.load(profile or settings.profile))
+        if as_json:
+            emit(found._asdict())
+            return
+        console.print(found.conclusion, highlight=False, markup=False)
+        console.print(f"because {found.reason}", style="dim", highlight=False)
+
+
+@app.command(epilog='Example: voxpop explain "Acme beats forecasts while Bolt warns" --entity Bolt')
+def explain(
+    text: Annotated[str, typer.Argument(help="A headline, post or short passage.")],
+    entity: Annotated[
+        str, typer.Option(help="The name asked about, as it stands in the text; default: the whole.")
+    ] = "",
+    label: Annotated[str, typer.Option(help="Explain this label instead of the most probable one.")] = "",
+    profile: Profile = "",
+    as_json: Json = False,
+) -> None:
+    """Show which words moved the sentiment: integrated gradients, green towards the label, red away from it."""
+    from voxpop.errors import SettingError
+    from voxpop.models.explain import Explainer
+    from voxpop.records import SENTIMENTS
+    from voxpop.settings import Settings
+    from voxpop.text.clean import clean
+    from voxpop.training.datasets import find_spans
+
+    with told():
+        cleaned = clean("", text).text
+        spans = find_spans(cleaned, entity)
+        if entity and not spans:
+            raise SettingError(f"{entity!r} does not stand in the text")
+        if label and label not in SENTIMENTS:
+            raise SettingError(f"{label!r} is no sentiment; {', '.join(SENTIMENTS)} are")
+        found = Explainer(profile or Settings.load().profile).sentiment(cleaned, spans, label or None)
+        if as_json:
+            words = [{"text": cleaned[w.start : w.end], **w._asdict()} for w in found.words]
+            emit({"text": cleaned, **found._asdict(), "words": words})
+            return
+        console.print(f"[bold]{found.label}[/bold] {found.probability:.2f}", highlight=False)
+        console.print(_painted(cleaned, [(w.start, w.end, w.share) for w in found.words]))
+        table = Table("word", "moved by", box=None)
+        for word in sorted(found.words, key=lambda w: -abs(w.share))[:8]:
+            table.add_row(cleaned[word.start : word.end], f"{word.share:+.2f}")
+        console.print(table)
+
+
+def _painted(text: str, words: list[tuple[int, int, float]]) -> Text:
+    painted = Text(text)
+    most = max((abs(share) for *_, share in words), default=1.0) or 1.0
+    for start, end, share in words:
+        if abs(share) > most / 8:
+            painted.stylize(("green" if share > 0 else "red") + (" bold" if abs(share) > most / 2 else ""), start, end)
+    return painted
+
+
+@events_app.command("list", epilog="Example: voxpop events list --json")
+def events_list(as_json: Json = False) -> None:
+    """Show the risk events in force: the shipped ones, and those of VOXPOP_EVENTS."""
+    from voxpop.knowledge.events import SEVERITIES
+
+    with told():
+        events = _events()
+        if as_json:
+            emit(events)
+            return
+        table = Table("event", "severity", "sentence")
+        for key, event in events.items():
+            table.add_row(key, SEVERITIES[event.severity], event.en)
+        console.print(table)
+
+
+@events_app.command("test", epilog='Example: voxpop events test "{entity} has closed a factory." --days 30')
+def events_test(
+    sentence: Annotated[str, typer.Argument(help="The sentence of an event; {entity} stands for the company.")],
+    days: Annotated[int, typer.Option(help="How far to look back from the latest document.")] = 30,
+    most: Annotated[int, typer.Option(help="Documents to judge: those nearest to the sentence.")] = 200,
+    as_json: Json = False,
+) -> None:
+    """Show what an event of this sentence would have caught in the stored history."""
+    from voxpop.app import App
+    from voxpop.eventtest import caught
+
+    with told(), App() as live:
+        found = caught(live, sentence, days=days, most=most)
+        if as_json:
+            emit(found._asdict())
+            return
+        table = Table("published", "company", "probability", "text")
+        for hit in found.hits:
+            table.add_row(f"{hit.published_at:%Y-%m-%d %H:%M}", hit.name, f"{hit.score:.2f}", hit.text[:160])
+        console.print(table if found.hits else "It would have caught nothing.")
+        console.print(
+            f"{len(found.hits)} of {found.judged} documents judged, out of {found.documents}", highlight=False
+        )
+
+
+def _events() -> dict[str, object]:
+    from pathlib import Path
+
+    from voxpop.knowledge import events
+    from voxpop.settings import Settings
+
+    path = Settings.load().events
+    return dict(events.load(Path(path) if path else None))
