@@ -16,6 +16,7 @@ from voxpop.errors import ModelError
 from voxpop.models import Target
 from voxpop.models.bert import inputs, pool
 from voxpop.models.checkpoint import BUNDLED, find_encoder, sha256_of
+from voxpop.models.encoding import TextEncoder
 from voxpop.models.profile import SHIPPED, read_profile
 from voxpop.models.reader import Reader
 from voxpop.records import SENTIMENTS
@@ -115,7 +116,7 @@ def test_it_computes_what_transformers_and_peft_compute(tmp_path: Path) -> None:
     asked = targets_of(TEXTS[2:12])
     expected = []
     with torch.inference_mode():
-        for sequence in reader._sentiment.encoder.targets(asked, 128):
+        for sequence in TextEncoder(find_encoder(BUNDLED).tokenizer).targets(asked, 128):
             batch = inputs([sequence], len(sequence.ids))
             hidden = model.eval()(input_ids=batch.ids, attention_mask=batch.real.long()).last_hidden_state
             logits = pool(hidden, batch) @ head["weight"].float().T + head["bias"].float()

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 from voxpop.models.targets import Target
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from voxpop.models.reader import Reader
 
 __all__ = ["Reader", "Target", "load"]
 
 
-def load(profile: str, *, threads: int = 0, batch_tokens: int = 4096) -> Reader:
+def load(profile: str, *, threads: int = 0, batch_tokens: int = 4096, home: Path | None = None) -> Reader:
     """Loads the model profile of that name (or at that path); see :func:`voxpop.models.reader.load`.
 
     Raises:
-        ModelError: a profile, encoder, adapter or head is missing, corrupt or not the one that was named.
+        ModelError: a profile, checkpoint, encoder, adapter or head is missing, corrupt or not the one that was named.
     """
     from voxpop.models import reader
 
-    return reader.load(profile, threads=threads, batch_tokens=batch_tokens)
+    return reader.load(profile, threads=threads, batch_tokens=batch_tokens, home=home)

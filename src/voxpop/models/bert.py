@@ -41,9 +41,9 @@ class Inputs(NamedTuple):
     second: Tensor
 
 
-def inputs(sequences: Sequence[Tokens], width: int) -> Inputs:
-    """Pads to ``width`` with ``[PAD]`` (0)."""
-    ids = torch.zeros((len(sequences), width), dtype=torch.long)
+def inputs(sequences: Sequence[Tokens], width: int, pad: int = 0) -> Inputs:
+    """Pads to ``width`` with ``pad`` (0: BERT's ``[PAD]``)."""
+    ids = torch.full((len(sequences), width), pad, dtype=torch.long)
     real = torch.zeros((len(sequences), width), dtype=torch.bool)
     target, second = torch.zeros_like(real), torch.zeros_like(real)
     for row, (tokens, positions, begin) in enumerate(sequences):
@@ -68,20 +68,32 @@ def encode_words(weights: Weights, words: Tensor, batch: Inputs) -> Tensor:
     hidden = _norm(weights, "embeddings.LayerNorm", hidden)
     mask = batch.real[:, None, None, :]  # (b, 1, 1, w): every token looks at the real ones
     for layer in range(LAYERS):
-        hidden = _block(weights, f"encoder.layer.{layer}.", hidden, mask)
+        hidden = _block(weights, layer, hidden, mask)
     return hidden
 
 
-def _block(weights: Weights, at: str, hidden: Tensor, mask: Tensor) -> Tensor:
+def _block(weights: Weights, layer: int, hidden: Tensor, mask: Tensor) -> Tensor:
+    at = f"encoder.layer.{layer}."
     query, key, value = (
         _linear(weights, f"{at}attention.self.{name}", hidden).view(*hidden.shape[:2], HEADS, -1).transpose(1, 2)
         for name in ("query", "key", "value")
     )  # (b, heads, w, 32) each
+    if f"prefix.{layer}.key" in weights:
+        key, value, mask = _prefixed(weights, layer, key, value, mask)
     attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     attended = _linear(weights, f"{at}attention.output.dense", attended.transpose(1, 2).flatten(2))
     hidden = _norm(weights, f"{at}attention.output.LayerNorm", attended + hidden)
     inner = functional.gelu(_linear(weights, f"{at}intermediate.dense", hidden))  # (b, w, 1536)
     return _norm(weights, f"{at}output.LayerNorm", _linear(weights, f"{at}output.dense", inner) + hidden)
+
+
+def _prefixed(weights: Weights, layer: int, key: Tensor, value: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Keys, values and mask with those of a trained prefix (heads, p, 32) before them."""
+    first, second = (
+        weights[f"prefix.{layer}.{name}"].to(key.dtype).expand(len(key), -1, -1, -1) for name in ("key", "value")
+    )
+    seen = mask.new_ones((*mask.shape[:3], first.shape[2]))
+    return torch.cat([first, key], dim=2), torch.cat([second, value], dim=2), torch.cat([seen, mask], dim=3)
 
 
 def _linear(weights: Weights, at: str, hidden: Tensor) -> Tensor:
@@ -101,9 +113,9 @@ def pool(hidden: Tensor, batch: Inputs) -> Tensor:
 
 
 def answerable(batch: Inputs) -> Tensor:
-    """Tokens (b, w) at which an answer may begin or end: those of the second text, and ``[CLS]`` for "no answer"."""
+    """Tokens (b, w) at which an answer may begin or end: those of the second text, and the first, for "no answer"."""
     following = torch.cat([batch.second[:, 1:], torch.zeros_like(batch.second[:, :1])], dim=1)
-    allowed = batch.second & following  # without the closing [SEP]
+    allowed = batch.second & following  # without the closing token
     allowed[:, 0] = True
     return allowed
 
@@ -114,13 +126,22 @@ def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def merged(weights: Weights, adapter: Weights, scale: float) -> dict[str, Tensor]:
-    """``weights`` with every ``scale * B @ A`` of ``adapter`` (names as peft saves them) added, in float32.
+    """``weights`` with the adapter in them, in float32. It is one of three kinds, told apart by its names:
+
+    - LoRA, as peft saves it: every ``scale * B @ A`` is added;
+    - differences ``delta.<name>`` of whole tensors, which are added;
+    - ``prefix.<layer>.key`` and ``.value``, which stand beside the weights.
 
     Raises:
         KeyError: the adapter lacks a layer.
         RuntimeError: a shape does not fit.
     """
     result = dict(weights)
+    if any(name.startswith(("delta.", "prefix.")) for name in adapter):
+        for name, tensor in adapter.items():
+            kind, _, of = name.partition(".")
+            result |= {of: weights[of] + tensor.float()} if kind == "delta" else {name: tensor.float()}
+        return result
     for name in (f"encoder.layer.{layer}.{part}" for layer in range(LAYERS) for part in ADAPTED):
         down, up = (adapter[f"base_model.model.{name}.lora_{side}.weight"].float() for side in "AB")
         result[f"{name}.weight"] = weights[f"{name}.weight"] + scale * (up @ down)

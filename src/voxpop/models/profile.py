@@ -13,13 +13,16 @@ to the file:
     max_tokens = 256
     labels = ["Analyst Update", …]
     sha256 = { "adapter.safetensors" = "…", "head.safetensors" = "…" }
+
+Profiles of public checkpoints are those of :mod:`voxpop.models.hub_profile`.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -92,18 +95,44 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
+def profile_path(profile: str) -> Path:
+    """Where the profile of that name, or at that path, is stated."""
+    return Path(profile) if profile.endswith(".toml") else SHIPPED / f"{profile}.toml"
+
+
+def read_toml(profile: str) -> dict[str, Any]:
+    """What the file of a profile says, of whatever kind it is.
+
+    Raises:
+        ModelError: no such profile, or no TOML.
+    """
+    path = profile_path(profile)
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"There is no model profile {profile!r}; shipped are {', '.join(shipped())}.") from error
+    except ValueError as error:
+        raise ModelError(f"The model profile {path} is malformed: {error}.") from error
+
+
+def is_hub(stated: Mapping[str, Any]) -> bool:
+    """Whether the table of a profile names public checkpoints, not adapters."""
+    tasks = [stated[name] for name in TASKS if isinstance(stated.get(name), dict)]
+    return any("checkpoint" in task or "hypotheses" in task for task in tasks)
+
+
 def read_profile(profile: str) -> Profile:
-    """The profile of that name, or in the TOML file at that path.
+    """The profile of adapters of that name, or in the TOML file at that path.
 
     Raises:
         ModelError: no such profile, or a file that is not one.
     """
-    path = Path(profile) if profile.endswith(".toml") else SHIPPED / f"{profile}.toml"
+    path, table = profile_path(profile), read_toml(profile)
+    if is_hub(table):
+        raise ModelError(f"The model profile {path} names public checkpoints; adapters are needed here.")
     try:
-        stated = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Profile, dec_hook=_path)
-    except (FileNotFoundError, ValueError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise ModelError(f"There is no model profile {profile!r}; shipped are {', '.join(shipped())}.") from error
+        stated = msgspec.convert(table, Profile, dec_hook=_path)
+    except msgspec.ValidationError as error:
         raise ModelError(f"The model profile {path} is malformed: {error}.") from error
     _check(stated, path)
     return msgspec.structs.replace(stated, **{name: _resolved(task, path) for name, task in stated.tasks.items()})

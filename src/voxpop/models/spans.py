@@ -1,12 +1,13 @@
 """Extractive question answering: spans of a text, or none, decoded from scores of first and last tokens.
 
 Decoding follows SQuAD 2's convention (Rajpurkar et al. 2018, arXiv 1806.03822; Devlin et al. 2019, section 4.3): a
-span scores the sum of both its ends, no answer the sum at ``[CLS]``, the least of a text's windows.
+span scores the sum of both its ends, no answer the sum at the first token, the least of a text's windows.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -46,22 +47,18 @@ class Decoding(NamedTuple):
         return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, self.slope * margin + self.offset))))
 
 
-class SpanReader:
-    """Answers of one network, each independent of what else is asked at once."""
+class SpanDecoder(ABC):
+    """Answers decoded from a network's scores, each independent of what else is asked at once."""
 
     def __init__(
-        self,
-        encoder: TextEncoder,
-        weights: Weights,
-        head: Weights,
-        decoding: Decoding,
-        *,
-        max_tokens: int,
-        stride: int,
-        batch_tokens: int,
+        self, encoder: TextEncoder, decoding: Decoding, *, max_tokens: int, stride: int, batch_tokens: int
     ) -> None:
-        self._encoder, self._weights, self._head, self.decoding = encoder, weights, head, decoding
+        self._encoder, self.decoding = encoder, decoding
         self._max_tokens, self._stride, self._budget = max_tokens, stride, batch_tokens
+
+    @abstractmethod
+    def logits(self, passages: Sequence[Passage], width: int) -> Tensor:
+        """Scores (b, w, 2) of each token as first and last; minus infinity where no answer may begin or end."""
 
     def answers(self, asked: Sequence[tuple[str, str]]) -> list[Answer | None]:
         """The best span for each (question, text) where it beats no answer, else None."""
@@ -102,6 +99,24 @@ class SpanReader:
                 spans = [(characters(chosen[row], *place), score) for score, place in pairs if score > -math.inf]
                 found[i] = null[row], spans
         return found
+
+
+class SpanReader(SpanDecoder):
+    """The encoder with its adapter merged, under a linear head."""
+
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        weights: Weights,
+        head: Weights,
+        decoding: Decoding,
+        *,
+        max_tokens: int,
+        stride: int,
+        batch_tokens: int,
+    ) -> None:
+        super().__init__(encoder, decoding, max_tokens=max_tokens, stride=stride, batch_tokens=batch_tokens)
+        self._weights, self._head = weights, head
 
     def logits(self, passages: Sequence[Passage], width: int) -> Tensor:
         """Scores (b, w, 2) of each token as first and last; minus infinity where no answer may begin or end."""

@@ -1,0 +1,67 @@
+"""Whether what a profile names is there and unchanged. Loads no weights and opens no connection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from voxpop.errors import ModelError
+from voxpop.models import checkpoint
+from voxpop.models.hub_lock import faults, find
+from voxpop.models.hub_profile import HubProfile, read_any
+from voxpop.models.profile import Profile
+
+
+class FileState(NamedTuple):
+    """A file of a checkpoint, adapter or encoder; ``fault`` is empty where its hash is as it must be."""
+
+    of: str
+    file: str
+    fault: str
+
+
+def verify(profile: str, home: Path) -> list[FileState]:
+    """Checks the hash of every file that a profile names.
+
+    Raises:
+        ModelError: there is no such profile, or what it names is not on this machine at all.
+    """
+    stated = read_any(profile)
+    return _adapters(stated) if isinstance(stated, Profile) else _checkpoints(stated, home)
+
+
+def problem(profile: str, home: Path) -> str:
+    """What keeps a profile from being loaded, in one sentence; empty: nothing that its files show."""
+    try:
+        bad = [state for state in verify(profile, home) if state.fault]
+    except ModelError as error:
+        return str(error)
+    if not bad:
+        return ""
+    return f"The model profile {profile!r} lacks what it names: {'; '.join(f'{s.of}: {s.fault}' for s in bad)}."
+
+
+def _adapters(profile: Profile) -> list[FileState]:
+    found = []
+    for name in sorted({task.encoder for task in profile.tasks.values()}):
+        encoder = checkpoint.find_encoder(name)
+        found.append(FileState(name, encoder.weights.name, ""))
+    for task in profile.tasks.values():
+        for name, sha256 in sorted(task.sha256.items()):
+            found.append(FileState(str(task.adapter), name, _fault(task.adapter / name, sha256)))
+    return found
+
+
+def _fault(path: Path, sha256: str) -> str:
+    try:
+        return "" if checkpoint.sha256_of(path) == sha256 else f"{path.name} is not the one its profile names"
+    except ModelError:
+        return f"{path.name} is missing or cannot be read"
+
+
+def _checkpoints(profile: HubProfile, home: Path) -> list[FileState]:
+    found = []
+    for name, files in find(profile, home).items():
+        bad = {fault.split(" ", 1)[0]: fault for fault in faults(files)}
+        found += [FileState(name, file, bad.get(file, "")) for file in sorted(files.sha256)]
+    return found
