@@ -89,7 +89,7 @@ def test_a_recipe_runs_its_stages_once_and_the_second_from_the_first(tmp_path: P
         (tmp_path / f"{name}.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes()))
     (tmp_path / "mine.toml").write_text(RECIPE, encoding="utf-8")
     stages = read_recipe(str(tmp_path / "mine.toml"), "sentiment")
-    out, ran = tmp_path / "out", []
+    out, ran = tmp_path / "out", list[str]()
 
     def run() -> dict[str, object]:
         return follow("sentiment", stages, tmp_path, out, base=TINY, quiet=True, on_stage=ran.append)
@@ -118,7 +118,7 @@ def test_a_recipe_runs_its_stages_once_and_the_second_from_the_first(tmp_path: P
             start=out / "general",
             quiet=True,
         )
-    with pytest.raises(ModelError, match="another rank"):
+    with pytest.raises(ModelError, match="another method or rank"):
         train(
             "sentiment", [tmp_path / "finance.jsonl"], tmp_path / "x", Options(rank=4, alpha=8), start=out, quiet=True
         )

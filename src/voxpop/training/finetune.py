@@ -20,10 +20,10 @@ from voxpop.records import SENTIMENTS, digest
 from voxpop.training.answers import thinned, unanswerable, windows
 from voxpop.training.contrast import contrasts
 from voxpop.training.datasets import Example, Split, examples, tokens_of, without_repeats
-from voxpop.training.export import report, save_weights
+from voxpop.training.export import CONFIG, report, save_weights
 from voxpop.training.heldout import split_after
-from voxpop.training.loop import Encoded, Loop, OnStep, Options, chosen
-from voxpop.training.network import build
+from voxpop.training.loop import Encoded, Loop, OnStep, Options, chosen, steps_of
+from voxpop.training.methods import build_network
 from voxpop.training.objectives import LabelObjective, Objective, SpanObjective, class_weights
 from voxpop.training.start import named, record, warm
 
@@ -79,7 +79,8 @@ def train(
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    network = build(files, len(labels), rank=options.rank, alpha=options.alpha, spans=task == "qa")
+    steps = options.epochs * steps_of(training, options)
+    network = build_network(files, len(labels), options, steps=steps, spans=task == "qa")
     if start is not None:
         warm(network, start, task, labels, files, options)
     key = key_of(task, parts["train"], options, start)
@@ -88,7 +89,9 @@ def train(
     with _progress(quiet) as progress:
         best = loop.go(progress, on_step)
     network.load_state_dict(best, strict=False)
-    save_weights(out, task, labels, network, files, options)
+    save_weights(out, task, labels, network, files, network.exported(options))
+    if options.method in ("full", "prefix"):
+        (out / CONFIG).unlink()  # it says how peft reads the adapter, which is none of peft's
     metrics = report(out, data, parts, files, options, loop.at.history)
     record(out, metrics, start, {name: use.repeat for name, use in uses.items() if use.repeat > 1})
     loop.path.unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,48 +17,16 @@ from voxpop.models.batching import Batch, plan
 from voxpop.models.bert import inputs
 from voxpop.models.encoding import Tokens
 from voxpop.training import state
+from voxpop.training.adversary import Adversary
+from voxpop.training.board import Board
 from voxpop.training.network import Network
 from voxpop.training.objectives import Objective
+from voxpop.training.options import Options, chosen
+
+__all__ = ["Encoded", "Loop", "OnStep", "Options", "Progressed", "chosen", "schedule"]
 
 OnStep = Callable[[int, float], None]
 """Told the number of steps done and the last one's loss."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How to train. Two runs with equal options and data give equal weights on one machine."""
-
-    epochs: int = 4
-    learning_rate: float = 8e-4
-    warmup: float = 0.06
-    """Share of the steps over which the learning rate rises; it falls along a cosine afterwards."""
-    weight_decay: float = 0.01
-    batch_tokens: int = 1024
-    """Most padded tokens in one step."""
-    rank: int = 16
-    alpha: int = 32
-    label_smoothing: float = 0.05
-    class_weights: bool = False
-    """Weigh each class by the inverse square root of its frequency."""
-    contrasts: int = 1500
-    """Of sentiment: texts made by joining two that disagree (see ``voxpop.training.contrast``)."""
-    rows: int = 0
-    """Of question answering: most questions of the training split that are used; 0: all."""
-    unanswerable: float = 0.6
-    """Of question answering: questions made unanswerable, for each that has its answer."""
-    patience: int = 2
-    """Epochs without a better figure on the validation split after which training ends."""
-    seed: int = 7
-    save_steps: int = 100
-    threads: int = 0
-    """0: as many as torch chooses."""
-    bf16: bool = True
-
-
-def chosen(options: Options) -> dict[str, object]:
-    """The options that differ from the defaults: what names a run, whatever options are added later."""
-    default = asdict(Options())
-    return {name: value for name, value in asdict(options).items() if value != default[name]}
 
 
 @dataclass(frozen=True)
@@ -101,20 +69,23 @@ class Loop:
     ) -> None:
         self.network, self.objective, self.training, self.validation = network, objective, training, validation
         self.options, self.path, self.key = options, path, key
-        self.per_epoch = len(training.batches(options.batch_tokens))
+        self.per_epoch = steps_of(training, options)
         self.steps = options.epochs * self.per_epoch
-        parameters = list(network.trained().values())
-        self.optimizer = torch.optim.AdamW(parameters, options.learning_rate, weight_decay=options.weight_decay)
+        self.optimizer = optimizer_of(list(network.trained().values()), options)
+        self.adversary = Adversary(network.words, options.fgm) if options.fgm else None
+        self.board: Board | None = None
         self.at = Progressed()
         self.best: dict[str, Tensor] = {}
 
     def go(self, progress: Progress, on_step: OnStep | None = None) -> dict[str, Tensor]:
         """Trains to the end; the weights that were best on the validation split."""
         self._resume()
+        if self.options.tensorboard:
+            self.board = Board(self.path.parent / "runs", self.at.step)
         bar = progress.add_task("training", total=self.steps, completed=self.at.step)
         while self.at.epoch < self.options.epochs and self.at.stale < self.options.patience:
-            for batch in self._epoch()[self.at.step - self.at.epoch * self.per_epoch :]:
-                loss = self._step(batch)
+            for batches in self._epoch()[self.at.step - self.at.epoch * self.per_epoch :]:
+                loss = self._step(batches)
                 self.at.step += 1
                 progress.update(bar, advance=1, description=f"epoch {self.at.epoch + 1}, loss {loss:.3f}")
                 if self.at.step % self.options.save_steps == 0:
@@ -122,25 +93,48 @@ class Loop:
                 if on_step is not None:
                     on_step(self.at.step, loss)
             self._end_epoch(progress)
+        if self.board is not None:
+            self.board.close()
         return self.best
 
-    def _epoch(self) -> list[Batch]:
-        """This epoch's batches, the same whenever it is asked."""
+    def _epoch(self) -> list[list[Batch]]:
+        """The batches of each of this epoch's steps, the same whenever it is asked."""
         random = np.random.default_rng([self.options.seed, self.at.epoch])
         order = random.permutation(len(self.training.sequences))
         batches = self.training.batches(self.options.batch_tokens, order)
-        return [batches[i] for i in random.permutation(len(batches))]
+        shuffled = [batches[i] for i in random.permutation(len(batches))]
+        size = self.options.accumulate
+        return [shuffled[first : first + size] for first in range(0, len(shuffled), size)]
 
-    def _step(self, batch: Batch) -> float:
+    def _step(self, batches: Sequence[Batch]) -> float:
+        rate = self.options.learning_rate * schedule(self.at.step / self.steps, self.options.warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.options.learning_rate * schedule(self.at.step / self.steps, self.options.warmup)
+            group["lr"] = rate
         self.network.train()
-        loss = self.objective.loss(self._logits(self.training, batch), self.training.gold[batch.indices])
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        sequences = sum(len(batch.indices) for batch in batches)
+        loss = sum(self._differentiated(batch, len(batch.indices) / sequences) for batch in batches)
         torch.nn.utils.clip_grad_norm_(self.network.trained().values(), 1.0)
         self.optimizer.step()
+        self.network.after_step(self.at.step)
+        if self.board is not None:
+            self.board.write(self.at.step + 1, {"loss": loss, "learning_rate": rate})
+        return loss
+
+    def _differentiated(self, batch: Batch, share: float) -> float:
+        """Adds the batch's gradients; its loss, of which the step's is the sum."""
+        loss = share * self._loss(batch)
+        penalty = self.network.penalty()
+        total = loss if penalty is None else loss + share * penalty
+        total.backward()  # type: ignore[no-untyped-call]
+        if self.adversary is not None:
+            with self.adversary.attack():
+                moved = share * self._loss(batch)
+            moved.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach())
+
+    def _loss(self, batch: Batch) -> Tensor:
+        return self.objective.loss(self._logits(self.training, batch), self.training.gold[batch.indices])
 
     def _logits(self, data: Encoded, batch: Batch) -> Tensor:
         tensors = inputs([data.sequences[i] for i in batch.indices], batch.width)
@@ -153,7 +147,10 @@ class Loop:
         self.at.epoch += 1
         self.at.history.append({"epoch": self.at.epoch, **measured})
         shown = ", ".join(f"{name} {value:.4f}" for name, value in measured.items())
-        progress.console.print(f"epoch {self.at.epoch}: validation {shown}")
+        if not progress.disable:
+            progress.console.print(f"epoch {self.at.epoch}: validation {shown}")
+        if self.board is not None:
+            self.board.write(self.at.step, {f"validation/{name}": value for name, value in measured.items()})
         self.at.stale += 1
         goodness = next(iter(measured.values()))
         if goodness > self.at.best:
@@ -177,6 +174,30 @@ class Loop:
         if state.progress_of(self.path).get("key") == self.key:
             self.best, progress = state.load(self.path, self.network, self.optimizer)
             self.at = Progressed(**progress["at"])
+
+
+def steps_of(training: Encoded, options: Options) -> int:
+    """Steps of one epoch."""
+    return -(-len(training.batches(options.batch_tokens)) // options.accumulate)
+
+
+def optimizer_of(parameters: list[Tensor], options: Options) -> torch.optim.Optimizer:
+    """AdamW, or Adafactor (Shazeer and Stern 2018, arXiv 1804.04235), which keeps two vectors for each matrix.
+
+    Adafactor takes the learning rate as it stands: scaled by the size of a parameter, as the paper has it, the
+    half of an adapter that begins at 0 would hardly move.
+    """
+    if options.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, options.learning_rate, weight_decay=options.weight_decay)
+    from transformers.optimization import Adafactor
+
+    return Adafactor(  # type: ignore[no-untyped-call]
+        parameters,
+        options.learning_rate,
+        weight_decay=options.weight_decay,
+        scale_parameter=False,
+        relative_step=False,
+    )
 
 
 def schedule(done: float, warmup: float) -> float:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from voxpop.models.bert import ADAPTED, Inputs, answerable, pool
 from voxpop.models.checkpoint import EncoderFiles
+from voxpop.training.options import Options
 
 HEAD_DROPOUT = 0.1
 
@@ -46,6 +47,12 @@ class Network(nn.Module):
         state: dict[str, Tensor] = get_peft_model_state_dict(self.encoder, save_embedding_layers=False)
         return state
 
+    @property
+    def words(self) -> nn.Module:
+        """The word embeddings."""
+        words: nn.Module = self.encoder.get_input_embeddings()  # type: ignore[operator]
+        return words
+
     def warm(self, adapter: Mapping[str, Tensor], head: Mapping[str, Tensor]) -> None:
         """Goes on from the tensors of an earlier run's files.
 
@@ -55,9 +62,31 @@ class Network(nn.Module):
         mine = {**self.adapter(), **dict(self.head.named_parameters())}
         theirs = {**adapter, **head}
         if mine.keys() != theirs.keys() or any(mine[name].shape != theirs[name].shape for name in mine):
-            raise ValueError("tensors of another adapter")
+            raise ValueError("its adapter is of another method or rank")
         for name, tensor in mine.items():
             tensor.data.copy_(theirs[name])
+
+    def penalty(self) -> Tensor | None:
+        """What the method adds to the loss."""
+        return None
+
+    def after_step(self, step: int) -> None:
+        """Called after the step of that number, counted from 0, while its gradients are there."""
+
+    def memory(self) -> dict[str, Tensor]:
+        """What the method must remember beside the trained tensors, when a run is to be resumed."""
+        return {}
+
+    def remember(self, memory: Mapping[str, Tensor]) -> None:
+        """Puts back what :meth:`memory` gave."""
+
+    def exported(self, options: Options) -> Options:
+        """``options`` with the rank and alpha of the adapter as :meth:`adapter` gives it."""
+        return options
+
+    def described(self) -> dict[str, Any]:
+        """What is worth telling of the result beside its figures."""
+        return {}
 
 
 def build(files: EncoderFiles, labels: int, *, rank: int, alpha: int, spans: bool = False) -> Network:

@@ -37,7 +37,7 @@ def warm(
     try:
         network.warm(adapter, head)
     except ValueError as error:
-        raise ModelError(f"{start} cannot be the start: its adapter has another rank than {options.rank}.") from error
+        raise ModelError(f"{start} cannot be the start: {error}.") from error
 
 
 def named(start: Path | None) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,15 @@ _RANDOM = "random_state"
 
 
 def save(
-    path: Path, network: Network, optimizer: torch.optim.AdamW, best: dict[str, Tensor], progress: dict[str, Any]
+    path: Path, network: Network, optimizer: torch.optim.Optimizer, best: dict[str, Tensor], progress: dict[str, Any]
 ) -> None:
     """Writes weights, optimiser, torch's random state, the best weights so far and ``progress`` (JSON)."""
     tensors = {_RANDOM: torch.get_rng_state()}
     for name, parameter in network.trained().items():
         tensors[f"now/{name}"] = parameter.detach()
         for key, value in optimizer.state[parameter].items():
-            tensors[f"optimizer/{key}/{name}"] = value
+            tensors[f"optimizer/{key}/{name}"] = torch.as_tensor(value)  # Adafactor counts its steps in an int
+    tensors |= {f"method/{name}": value for name, value in network.memory().items()}
     tensors |= {f"best/{name}": value for name, value in best.items()}
     partial = path.with_suffix(".partial")
     save_file({k: v.contiguous() for k, v in tensors.items()}, partial, {"progress": json.dumps(progress)})
@@ -41,14 +43,21 @@ def progress_of(path: Path) -> dict[str, Any]:
         return {}
 
 
-def load(path: Path, network: Network, optimizer: torch.optim.AdamW) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load(path: Path, network: Network, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Puts a saved state back; the best weights so far, and the progress."""
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     torch.set_rng_state(tensors[_RANDOM])
-    for name, parameter in network.trained().items():
+    parameters = network.trained()
+    for name, parameter in parameters.items():
         parameter.data.copy_(tensors[f"now/{name}"])
-        keys = ("step", "exp_avg", "exp_avg_sq")
-        optimizer.state[parameter] = {key: tensors[f"optimizer/{key}/{name}"] for key in keys}
-    best = {name.removeprefix("best/"): tensor for name, tensor in tensors.items() if name.startswith("best/")}
-    return best, progress_of(path)
+        optimizer.state[parameter] = {}
+    for name, tensor in _under("optimizer/", tensors).items():
+        key, _, of = name.partition("/")
+        optimizer.state[parameters[of]][key] = tensor
+    network.remember(_under("method/", tensors))
+    return _under("best/", tensors), progress_of(path)
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

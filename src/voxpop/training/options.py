@@ -1,0 +1,69 @@
+"""How to train: every switch, without importing torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Method = Literal["lora", "adalora", "prefix", "full"]
+Optimizer = Literal["adamw", "adafactor"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to train. Two runs with equal options and data give equal weights on one machine."""
+
+    epochs: int = 4
+    learning_rate: float = 8e-4
+    warmup: float = 0.06
+    """Share of the steps over which the learning rate rises; it falls along a cosine afterwards."""
+    weight_decay: float = 0.01
+    batch_tokens: int = 1024
+    """Most padded tokens in one pass."""
+    rank: int = 16
+    alpha: int = 32
+    label_smoothing: float = 0.05
+    class_weights: bool = False
+    """Weigh each class by the inverse square root of its frequency."""
+    contrasts: int = 1500
+    """Of sentiment: texts made by joining two that disagree (see ``voxpop.training.contrast``)."""
+    rows: int = 0
+    """Of question answering: most questions of the training split that are used; 0: all."""
+    unanswerable: float = 0.6
+    """Of question answering: questions made unanswerable, for each that has its answer."""
+    patience: int = 2
+    """Epochs without a better figure on the validation split after which training ends."""
+    seed: int = 7
+    save_steps: int = 100
+    threads: int = 0
+    """0: as many as torch chooses."""
+    bf16: bool = True
+    method: Method = "lora"
+    """What is trained of the encoder (see ``voxpop.training.methods``)."""
+    prefix_tokens: int = 16
+    """Of prefix tuning: keys and values put before those of the text, in each layer."""
+    optimizer: Optimizer = "adamw"
+    accumulate: int = 1
+    """Passes whose gradients are added up for one step."""
+    fgm: float = 0.0
+    """Size of the adversarial change to the word embeddings (see ``voxpop.training.adversary``); 0: none."""
+    augment: tuple[str, ...] = ()
+    """Kinds of altered copies (see ``voxpop.training.augment``)."""
+    augment_share: float = 0.3
+    """Altered copies, for each row of the training split."""
+    translation: tuple[str, ...] = ()
+    """Of back-translation: folders of two checkpoints, out of English and back into it."""
+    tensorboard: bool = False
+    """Write loss, learning rate and validation figures for TensorBoard."""
+
+
+_BYSTANDERS = frozenset({"tensorboard"})
+"""Options that change nothing of the result."""
+
+
+def chosen(options: Options) -> dict[str, object]:
+    """The options that differ from the defaults: what names a run, whatever options are added later."""
+    default = asdict(Options())
+    return {
+        name: value for name, value in asdict(options).items() if value != default[name] and name not in _BYSTANDERS
+    }
