@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import psycopg
+from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
 from voxpop import sample
@@ -23,7 +24,7 @@ from voxpop.runner import Figures, Progress, run
 from voxpop.settings import Settings
 from voxpop.signals.windows import silences
 from voxpop.sources import files
-from voxpop.store import alerts, counts
+from voxpop.store import alerts, counts, queries
 from voxpop.text import watchlist
 
 _PREFIX = "voxpop_demo_"
@@ -41,6 +42,17 @@ class Finding(NamedTuple):
         return None if self.alert is None else self.alert.fired_at - self.incident.begins
 
 
+class Quote(NamedTuple):
+    """The main claim of a document that is evidence, word for word, with what it is about and how it is made."""
+
+    name: str
+    text: str
+    details: tuple[str, ...]
+    factuality: str
+    risks: tuple[str, ...]
+    source: str
+
+
 class Summary(NamedTuple):
     """What the demonstration measured."""
 
@@ -51,6 +63,8 @@ class Summary(NamedTuple):
     findings: list[Finding]
     false_alerts: list[Alert]
     silences: list[tuple[str, datetime, datetime]]
+    quotes: dict[str, list[Quote]]
+    """By alert: what its evidence claims."""
 
     def counts(self) -> dict[str, float]:
         """The figures that a program may check."""
@@ -103,12 +117,32 @@ def play(app: App, *, progress: Progress | None = None) -> Summary:
         raised = alerts.stored(connection)
         stories, unread = counts.stories(connection), counts.unread(connection)
         heard = counts.heard(connection)
+        quotes = {alert.id: _quotes(connection, alert) for alert in raised}
     planted = sample.incidents()
     findings = [Finding(i, next((a for a in raised if _explains(i, a)), None)) for i in planted]
     false = [a for a in raised if not any(_explains(i, a) for i in planted)]
     last = max((times[-1] for times in heard.values()), default=sample.FIRST_DAY)
     silent = [(source, *span) for source, times in sorted(heard.items()) for span in silences(times, last)]
-    return Summary(taken, figures, stories, unread, findings, false, silent)
+    return Summary(taken, figures, stories, unread, findings, false, silent, quotes)
+
+
+MOST_QUOTES = 2
+
+
+def _quotes(connection: Connection, alert: Alert) -> list[Quote]:
+    """The surest main claims of the alert's evidence, no two with the same words."""
+    found: dict[str, tuple[float, Quote]] = {}
+    for story in queries.stories(connection, alert.entity, alert.model, by="reach", documents=alert.evidence):
+        for teller in story.tellers:
+            main = next((claim for claim in teller.claims if claim.question == "what"), None)
+            if main is not None and main.score > found.get(main.text.lower(), (0.0, None))[0]:
+                name = teller.text[slice(*teller.spans[0])]
+                details = tuple(f"{c.question}: {c.text}" for c in teller.claims if c.question != "what")
+                risks = tuple(risk.event.replace("_", " ") for risk in teller.risks)
+                quote = Quote(name, main.text, details, main.factuality, risks, teller.source)
+                found[main.text.lower()] = (main.score, quote)
+    ranked = sorted(found.values(), key=lambda one: (-one[0], one[1].text))
+    return [quote for _, quote in ranked[:MOST_QUOTES]]
 
 
 def _ingest(app: App) -> Taken:

@@ -11,6 +11,7 @@ import typer
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from voxpop.cli import app, console, errors, told
 
@@ -59,6 +60,20 @@ def demo(
                     threading.Event().wait()
 
 
+def _show_claims(summary: Summary) -> None:
+    """What the evidence of each alert asserts, in its own words."""
+    for incident, alert in summary.findings:
+        for quote in summary.quotes.get(alert.id, []) if alert else []:
+            text = Text("  ")
+            text.append(f"{incident.title}: ", style="dim")
+            text.append(f"{quote.name} … {quote.text}" if quote.name not in quote.text else quote.text, style="bold")
+            about = [*([quote.factuality] if quote.factuality != "asserted" else []), *quote.details]
+            text.append(f" ({'; '.join(about)})" if about else "")
+            text.append(f" [{', '.join(quote.risks)}]" if quote.risks else "", style="red")
+            text.append(f" – {quote.source}", style="dim")
+            console.print(text, highlight=False)
+
+
 def _show(summary: Summary) -> None:
     figures = summary.counts()
     console.print(
@@ -86,6 +101,7 @@ def _show(summary: Summary) -> None:
                 f"{alert.expected:.1f}",
             )
     console.print(table)
+    _show_claims(summary)
     found = f"{figures['incidents_found']} of {figures['incidents_planted']} incidents found"
     console.print(f"[bold]{found}[/bold], {figures['false_alerts']} false alerts", highlight=False)
     for alert in summary.false_alerts:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from voxpop.cli import Json, app, console, emit, told
+
+if TYPE_CHECKING:
+    from voxpop.knowledge.events import RiskEvent
 
 events_app = typer.Typer(
     help="Risk events: sentences that a document may entail about a company.", no_args_is_help=True
@@ -96,7 +99,7 @@ def events_list(as_json: Json = False) -> None:
     from voxpop.knowledge.events import SEVERITIES
 
     with told():
-        events = _events()
+        events = events_in_force()
         if as_json:
             emit(events)
             return
@@ -131,11 +134,12 @@ def events_test(
         )
 
 
-def _events() -> dict[str, object]:
+def events_in_force() -> dict[str, RiskEvent]:
+    """The shipped events, and those of the file that the settings name."""
     from pathlib import Path
 
     from voxpop.knowledge import events
     from voxpop.settings import Settings
 
     path = Settings.load().events
-    return dict(events.load(Path(path) if path else None))
+    return events.load(Path(path) if path else None)

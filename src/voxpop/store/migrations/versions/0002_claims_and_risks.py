@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -46,6 +48,6 @@ def _keys(last: str) -> list[sa.Column[str]]:
     return [sa.Column(name, sa.Text(), nullable=False, primary_key=True) for name in names]
 
 
-def _now() -> sa.Column[sa.DateTime]:
+def _now() -> sa.Column[datetime]:
     default = sa.text("clock_timestamp()")
     return sa.Column("available_at", sa.DateTime(timezone=True), server_default=default, nullable=False)
