@@ -11,12 +11,13 @@ from voxpop.errors import ModelError, SettingError
 from voxpop.models.classifier import open_tensors
 from voxpop.models.profile import ADAPTER, TASKS
 from voxpop.training.datasets import Example, split
-from voxpop.training.finetune import Use, few, repeats, train
+from voxpop.training.finetune import train
 from voxpop.training.heldout import split_after
-from voxpop.training.loop import Options
+from voxpop.training.options import Options
+from voxpop.training.prepare import Use, few, repeats
 from voxpop.training.recipe import DATA, find_set, follow, read_recipe
 
-TINY = Options(epochs=1, batch_tokens=400, rank=2, alpha=4, contrasts=0, threads=1, learning_rate=0.0)
+TINY = {"batch_tokens": 400, "rank": 2, "alpha": 4, "contrasts": 0, "threads": 1}
 RECIPE = """
 [[sentiment]]
 stage = "general"
@@ -27,6 +28,7 @@ options = { epochs = 2, learning_rate = 1e-3 }
 stage = "finance"
 start = "general"
 sets = [{ name = "finance", repeat = 2 }, { name = "general", rows = 30 }]
+options = { epochs = 1, learning_rate = 0.0 }
 """
 
 
@@ -92,7 +94,7 @@ def test_a_recipe_runs_its_stages_once_and_the_second_from_the_first(tmp_path: P
     out, ran = tmp_path / "out", list[str]()
 
     def run() -> dict[str, object]:
-        return follow("sentiment", stages, tmp_path, out, base=TINY, quiet=True, on_stage=ran.append)
+        return follow("sentiment", stages, tmp_path, out, over=TINY, quiet=True, on_stage=ran.append)
 
     metrics = run()
     assert ran == ["general", "finance"]
@@ -134,7 +136,7 @@ def test_shipped_recipes_can_be_read(recipe: str, tmp_path: Path) -> None:
             continue
         found += 1
         for stage in stages:
-            assert stage.chosen(Options()).epochs > 0
+            assert stage.chosen().epochs > 0
     assert found
     assert find_set("nli_en", tmp_path).is_file()
 
@@ -162,7 +164,7 @@ def test_an_option_that_is_none_is_said(tmp_path: Path, options: str, said: str)
     path.write_text(f'[[nli]]\nstage = "a"\nsets = []\noptions = {{ {options} }}', encoding="utf-8")
     (stage,) = read_recipe(str(path), "nli")
     with pytest.raises(SettingError, match=said):
-        stage.chosen(Options())
+        stage.chosen()
     with pytest.raises(SettingError, match="no recipe 'none'"):
         read_recipe("none", "nli")
     with pytest.raises(SettingError, match="no set 'none'"):

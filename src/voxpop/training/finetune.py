@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from voxpop.errors import SettingError
-from voxpop.models.checkpoint import BUNDLED, find_encoder
-from voxpop.models.encoding import TextEncoder
-from voxpop.models.profile import INFERENCES, TASKS, Task
-from voxpop.records import SENTIMENTS, digest
-from voxpop.training.answers import thinned, unanswerable, windows
-from voxpop.training.contrast import contrasts
-from voxpop.training.datasets import Example, Split, examples, tokens_of, without_repeats
+from voxpop.models.profile import Task
 from voxpop.training.export import CONFIG, report, save_weights
-from voxpop.training.heldout import split_after
-from voxpop.training.loop import Encoded, Loop, OnStep, Options, chosen, steps_of
-from voxpop.training.methods import build_network
-from voxpop.training.objectives import LabelObjective, Objective, SpanObjective, class_weights
-from voxpop.training.start import named, record, warm
-
-
-@dataclass(frozen=True)
-class Use:
-    """How the training split uses one set: each row ``repeat`` times an epoch; of the set at most ``rows`` (0: all)."""
-
-    repeat: int = 1
-    rows: int = 0
+from voxpop.training.loop import OnStep, Options
+from voxpop.training.prepare import Use, loop_of, prepare
+from voxpop.training.start import record
 
 
 def train(
@@ -45,6 +24,7 @@ def train(
     start: Path | None = None,
     earlier: Sequence[Path] = (),
     uses: Mapping[str, Use] | None = None,
+    search: int = 0,
     quiet: bool = False,
     on_step: OnStep | None = None,
 ) -> dict[str, Any]:
@@ -57,6 +37,7 @@ def train(
         start: folder of an earlier run of the same task and rank, whose adapter and head are where training begins.
         earlier: the sets of that run; what it held out stays held out.
         uses: how the training split uses a set, by the name of its file.
+        search: short trials by which learning rate and rank are chosen first (see ``voxpop.training.search``).
 
     Returns:
         the metrics, as written to ``metrics.json``.
@@ -66,26 +47,15 @@ def train(
         ModelError: the encoder or the start is missing or another one.
     """
     options, uses = options or Options(), uses or {}
-    parts = parts_of(task, data, earlier)
-    labels = labels_of(task, parts["train"])
-    files = find_encoder(BUNDLED)
-    parts["train"] = written = few(parts["train"], uses, options.seed)
-    parts = {name: completed(task, name, rows, options) for name, rows in parts.items()}
-    parts["train"] += repeats(parts["train"], written, uses)
-    encoder = TextEncoder(files.tokenizer)
-    training, validation = (encoded(task, parts[name], labels, encoder) for name in ("train", "validation"))
-
+    ready = prepare(task, data, options, earlier, uses)
     out.mkdir(parents=True, exist_ok=True)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    torch.manual_seed(options.seed)
-    steps = options.epochs * steps_of(training, options)
-    network = build_network(files, len(labels), options, steps=steps, spans=task == "qa")
-    if start is not None:
-        warm(network, start, task, labels, files, options)
-    key = key_of(task, parts["train"], options, start)
-    objective = objective_of(task, training.gold, len(labels), options)
-    loop = Loop(network, objective, training, validation, options, out / "state.safetensors", key)
+    found: dict[str, Any] = {}
+    if search:
+        from voxpop.training.search import best_options
+
+        options, found = best_options(ready, options, out, search, start, quiet=quiet)
+    loop = loop_of(ready, options, out / "state.safetensors", start)
+    network, labels, files, parts = loop.network, ready.labels, ready.files, ready.parts
     with _progress(quiet) as progress:
         best = loop.go(progress, on_step)
     network.load_state_dict(best, strict=False)
@@ -93,94 +63,10 @@ def train(
     if options.method in ("full", "prefix"):
         (out / CONFIG).unlink()  # it says how peft reads the adapter, which is none of peft's
     metrics = report(out, data, parts, files, options, loop.at.history)
-    record(out, metrics, start, {name: use.repeat for name, use in uses.items() if use.repeat > 1})
+    repeats = {name: use.repeat for name, use in uses.items() if use.repeat > 1}
+    record(out, metrics, start, repeats, {**network.described(), **found})
     loop.path.unlink()
     return metrics
-
-
-def parts_of(task: Task, data: Sequence[Path], earlier: Sequence[Path] = ()) -> dict[Split, list[Example]]:
-    """The three splits of the sets, without repeats.
-
-    Raises:
-        SettingError: no such task, unreadable data, or a split without a row.
-    """
-    if task not in TASKS:
-        raise SettingError(f"{task!r} is no task that can be trained; {', '.join(TASKS)} are")
-    before = without_repeats(examples(task, earlier))
-    parts = split_after(without_repeats(examples(task, data)), before)
-    if not all(parts.values()):
-        raise SettingError("Too few texts: the training, validation and test splits would not all have one")
-    return parts
-
-
-def key_of(task: Task, rows: Sequence[Example], options: Options, start: Path | None) -> str:
-    """What names a run: its task, options, start and training rows."""
-    known = (row.text + row.second + row.label for row in rows)
-    return digest(task, json.dumps(chosen(options)), *named(start).values(), *known)
-
-
-def few(rows: Sequence[Example], uses: Mapping[str, Use], seed: int) -> list[Example]:
-    """The rows without those that their set has beyond its most, chosen at random."""
-    kept = list(rows)
-    for source, use in uses.items():
-        if use.rows:
-            mine = [i for i, row in enumerate(kept) if row.source == source]
-            out = {mine[i] for i in np.random.default_rng(seed).permutation(len(mine))[use.rows :]}
-            kept = [row for i, row in enumerate(kept) if i not in out]
-    return kept
-
-
-def repeats(rows: Sequence[Example], written: Sequence[Example], uses: Mapping[str, Use]) -> list[Example]:
-    """Further copies of the rows whose set is used several times: of those ``written``, not of what is made of them."""
-    times = {source: use.repeat - 1 for source, use in uses.items()}
-    known = set(written) if any(times.values()) else set()
-    return [row for row in rows if row in known for _ in range(times.get(row.source, 0))]
-
-
-def labels_of(task: Task, rows: Sequence[Example]) -> tuple[str, ...]:
-    """The labels in their order: that of the records for sentiment and inference, else the alphabet's.
-
-    Raises:
-        SettingError: a label that the task does not know.
-    """
-    if task == "qa":
-        return ("first", "last")
-    found = {row.label for row in rows}
-    if task == "topic":
-        return tuple(sorted(found))
-    known, kind = (SENTIMENTS, "sentiment") if task == "sentiment" else (INFERENCES, "inference")
-    if unknown := sorted(found - set(known)):
-        raise SettingError(f"{unknown[0]!r} is no {kind}; {', '.join(known)} are")
-    return known
-
-
-def completed(task: Task, part: Split, rows: Sequence[Example], options: Options) -> list[Example]:
-    """A split with what is made from it: contrasts for training sentiment, unanswerable questions for all of QA."""
-    if task == "sentiment" and part == "train":
-        return [*rows, *contrasts(rows, options.contrasts, options.seed)]
-    if task != "qa":
-        return list(rows)
-    if options.rows and part == "train":
-        rows = thinned(rows, options.rows, options.seed)
-    made = unanswerable(rows)
-    return [*rows, *(thinned(made, round(options.unanswerable * len(rows)), options.seed) if part == "train" else made)]
-
-
-def encoded(task: Task, rows: Sequence[Example], labels: Sequence[str], encoder: TextEncoder) -> Encoded:
-    """The rows as the network sees them; those of a label that training never saw are left out."""
-    if task == "qa":
-        return Encoded(*windows(rows, encoder))
-    index = {label: i for i, label in enumerate(labels)}
-    known = [row for row in rows if row.label in index]
-    return Encoded(tokens_of(task, known, encoder), torch.tensor([index[row.label] for row in known]))
-
-
-def objective_of(task: Task, gold: torch.Tensor, count: int, options: Options) -> Objective:
-    """What a task is trained for."""
-    if task == "qa":
-        return SpanObjective()
-    weights = class_weights(gold, count) if options.class_weights else None
-    return LabelObjective(count, smoothing=options.label_smoothing, weights=weights)
 
 
 def _progress(quiet: bool) -> Progress:

@@ -83,7 +83,7 @@ class Loop:
         if self.options.tensorboard:
             self.board = Board(self.path.parent / "runs", self.at.step)
         bar = progress.add_task("training", total=self.steps, completed=self.at.step)
-        while self.at.epoch < self.options.epochs and self.at.stale < self.options.patience:
+        while self.at.epoch < (self.options.halt or self.options.epochs) and self.at.stale < self.options.patience:
             for batches in self._epoch()[self.at.step - self.at.epoch * self.per_epoch :]:
                 loss = self._step(batches)
                 self.at.step += 1

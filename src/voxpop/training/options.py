@@ -14,6 +14,8 @@ class Options:
     """How to train. Two runs with equal options and data give equal weights on one machine."""
 
     epochs: int = 4
+    halt: int = 0
+    """Epoch after which the run ends, though its learning rate was laid out for ``epochs``; 0: none."""
     learning_rate: float = 8e-4
     warmup: float = 0.06
     """Share of the steps over which the learning rate rises; it falls along a cosine afterwards."""
@@ -57,8 +59,8 @@ class Options:
     """Write loss, learning rate and validation figures for TensorBoard."""
 
 
-_BYSTANDERS = frozenset({"tensorboard"})
-"""Options that change nothing of the result."""
+_BYSTANDERS = frozenset({"halt", "tensorboard"})
+"""Options that change no step of a run, only when it ends or what it tells."""
 
 
 def chosen(options: Options) -> dict[str, object]:

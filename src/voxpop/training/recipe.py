@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from voxpop.models.checkpoint import sha256_of
 from voxpop.models.profile import TASKS, Task
 from voxpop.records import digest
 from voxpop.training.export import METRICS
-from voxpop.training.finetune import Use, train
-from voxpop.training.loop import OnStep, Options, chosen
+from voxpop.training.finetune import train
+from voxpop.training.loop import OnStep
+from voxpop.training.options import Options, chosen
+from voxpop.training.prepare import Use
 
 DATA = Path(__file__).parent.parent / "data"
 SHIPPED = DATA / "recipes"
@@ -26,7 +28,7 @@ DONE = "recipe.json"
 
 
 class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A set of a stage, and how its training split uses it (see :class:`voxpop.training.finetune.Use`)."""
+    """A set of a stage, and how its training split uses it (see :class:`voxpop.training.prepare.Use`)."""
 
     name: str
     repeat: int = 1
@@ -41,8 +43,8 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     options: dict[str, Any] = {}
     start: str | None = None
 
-    def chosen(self, base: Options) -> Options:
-        """``base`` with what the stage states.
+    def chosen(self, over: Mapping[str, Any] | None = None) -> Options:
+        """What the stage states, and ``over`` in its stead.
 
         Raises:
             SettingError: no such option, or a value of another kind.
@@ -54,7 +56,7 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             stated = msgspec.convert(self.options, Options)
         except msgspec.ValidationError as error:
             raise SettingError(f"An option of stage {self.stage!r} is malformed: {error}") from error
-        return replace(base, **{name: getattr(stated, name) for name in self.options})
+        return replace(stated, **(over or {}))
 
 
 def read_recipe(recipe: str, task: Task) -> list[Stage]:
@@ -102,7 +104,7 @@ def follow(
     folder: Path,
     out: Path,
     *,
-    base: Options | None = None,
+    over: Mapping[str, Any] | None = None,
     quiet: bool = False,
     on_stage: Callable[[str], None] | None = None,
     on_step: OnStep | None = None,
@@ -110,6 +112,10 @@ def follow(
     """Runs the stages in order; the last writes to ``out``, the others to folders of their names in it.
 
     Finished stages are not run again while data, options and start are the same; a killed one goes on from its state.
+
+    Args:
+        over: options that stand in place of each stage's own.
+        on_stage: told the name of each stage that is run.
 
     Returns:
         the metrics of the last stage.
@@ -121,7 +127,7 @@ def follow(
     out.mkdir(parents=True, exist_ok=True)
     place = {stage.stage: out if stage is stages[-1] else out / stage.stage for stage in stages}
     for stage in stages:
-        options = stage.chosen(base or Options())
+        options = stage.chosen(over)
         data = [find_set(of.name, folder) for of in stage.sets]
         start = place[stage.start] if stage.start else None
         made_from = _made_from(task, stage, data, options, start)
@@ -157,7 +163,7 @@ def _earlier(stage: Stage, by_name: dict[str, Stage]) -> list[str]:
 def _made_from(task: Task, stage: Stage, data: Sequence[Path], options: Options, start: Path | None) -> str:
     sets = [f"{sha256_of(path)} {of.repeat} {of.rows}" for path, of in zip(data, stage.sets, strict=True)]
     before = [sha256_of(start / "adapter.safetensors")] if start else []
-    return digest(task, json.dumps(chosen(options)), *before, *sets)
+    return digest(task, json.dumps(chosen(options)), str(options.halt), *before, *sets)
 
 
 def _done(out: Path) -> dict[str, str]:

@@ -49,16 +49,22 @@ def named(start: Path | None) -> dict[str, str]:
     return {} if start is None else {name: sha256_of(start / name) for name in (ADAPTER, HEAD)}
 
 
-def record(out: Path, metrics: dict[str, Any], start: Path | None, repeats: Mapping[str, int]) -> None:
-    """Adds the start, and the sets seen several times an epoch, to the metrics and the model card in ``out``."""
+def record(
+    out: Path, metrics: dict[str, Any], start: Path | None, repeats: Mapping[str, int], found: Mapping[str, Any]
+) -> None:
+    """Adds the start, the sets seen several times an epoch, and whatever else was ``found``, to the metrics in
+    ``out``; start and repeats to the model card as well."""
     told = []
+    before = dict(metrics)
+    metrics.update(found)
     if start is not None:
         metrics["start"] = {"folder": start.name, **named(start)}
         told.append(f"Training went on from the adapter in `{start.name}` (SHA-256 {metrics['start'][ADAPTER]}).")
     if repeats:
         metrics["repeats"] = dict(repeats)
         told.append(f"Seen several times an epoch: {', '.join(f'{name} ({n} times)' for name, n in repeats.items())}.")
-    if told:
+    if metrics != before:
         (out / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    if told:
         with (out / CARD).open("a", encoding="utf-8") as file:
             file.write("\n## Stages and repeats\n\n" + "\n".join(told) + "\n")
