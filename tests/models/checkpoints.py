@@ -81,7 +81,8 @@ def make(
 ) -> Path:
     """Writes a checkpoint of ``<kind>For<task>`` with random weights, large enough that its answers differ."""
     make_tokenizer, special = KINDS[kind]
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=make_tokenizer(), **special)
+    fast: Any = transformers.PreTrainedTokenizerFast
+    tokenizer = fast(tokenizer_object=make_tokenizer(), **special)
     shape: dict[str, Any] = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
     if kind == "DistilBert":
         shape |= {"dim": hidden, "hidden_dim": 2 * hidden, "n_layers": layers, "n_heads": 4}

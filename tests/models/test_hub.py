@@ -68,7 +68,7 @@ def stated(folder: Path, topic: str = OWN_TOPICS, dtype: str = "float32") -> str
     return str(path)
 
 
-def make_all(folder: Path, kind: str, **shape: int) -> Path:
+def make_all(folder: Path, kind: str, **shape: Any) -> Path:
     names = ("Fed | Central Banks", "Earnings", "Macro")  # in another order than the profile's: the names decide
     make(folder / "topic", kind, "SequenceClassification", names, seed=1, **shape)
     make(folder / "sentiment", kind, "SequenceClassification", SENTIMENTS, seed=2, **shape)
@@ -244,7 +244,7 @@ def test_the_version_follows_from_files_and_labels(kind: Path, reader: Reader, b
     ],
 )
 def test_sentiment_reads_the_sentences_that_mention_the_entity(text: str, entity: str, read: str) -> None:
-    spans = []
+    spans: list[tuple[int, int]] = []
     while (start := text.find(entity, spans[-1][1] if spans else 0)) >= 0:
         spans.append((start, start + len(entity)))
     shown, moved = mentioning(text, spans)

@@ -5,6 +5,7 @@ This is the only part of Voxpop that talks to the hub, and it does so only when 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -70,11 +71,16 @@ def _fetch(api: HfApi, name: str, revision: str, home: Path, told: Told) -> Lock
     files = wanted(name, info)
     folder = folder_of(home, name, commit)
     _check_disk(name, home, sum(file.size or 0 for file in files.values()))
-    for file in files:
+    for file, of_hub in files.items():
         told(name, commit, file)
         api.hf_hub_download(name, file, revision=commit, local_dir=folder)
+        if not _same(folder / file, of_hub):  # changed here since an earlier pull, which the hub's client may not see
+            api.hf_hub_download(name, file, revision=commit, local_dir=folder, force_download=True)
+        if not _same(folder / file, of_hub):
+            (folder / file).unlink()
+            raise ModelError(f"{file} of {name} was not received as the hub holds it; pull once more.")
     _check_config(name, folder)
-    return Locked(name, commit, {file: _hashed(name, folder / file, of_hub) for file, of_hub in files.items()})
+    return Locked(name, commit, {file: sha256_of(folder / file) for file in files})
 
 
 def wanted(name: str, info: ModelInfo) -> Mapping[str, RepoSibling]:
@@ -109,13 +115,13 @@ def _check_disk(name: str, home: Path, size: int) -> None:
         raise ModelError(f"{name} takes {size / 2**30:.1f} GiB, but {home} has {free / 2**30:.1f} GiB left.")
 
 
-def _hashed(name: str, path: Path, of_hub: RepoSibling) -> str:
-    """The hash of a file, which must be the one that the hub gives where it gives one."""
-    found = sha256_of(path)
-    if of_hub.lfs and of_hub.lfs.sha256 != found:
-        path.unlink()
-        raise ModelError(f"{path.name} of {name} was not received as the hub holds it; pull once more.")
-    return found
+def _same(path: Path, of_hub: RepoSibling) -> bool:
+    """Whether a file has the hash that the hub gives: SHA-256 of a large one, git's of a small one."""
+    if of_hub.lfs:
+        return of_hub.lfs.sha256 == sha256_of(path)
+    content = path.read_bytes()
+    blob = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+    return of_hub.blob_id in (None, blob)
 
 
 def _silent(name: str, commit: str, file: str) -> None:

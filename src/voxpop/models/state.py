@@ -30,15 +30,14 @@ def verify(profile: str, home: Path) -> list[FileState]:
     return _adapters(stated) if isinstance(stated, Profile) else _checkpoints(stated, home)
 
 
-def problem(profile: str, home: Path) -> str:
-    """What keeps a profile from being loaded, in one sentence; empty: nothing that its files show."""
+def examine(profile: str, home: Path) -> tuple[str, list[FileState]]:
+    """What keeps a profile from being loaded, in one sentence (empty: nothing that its files show), and the files."""
     try:
-        bad = [state for state in verify(profile, home) if state.fault]
+        found = verify(profile, home)
     except ModelError as error:
-        return str(error)
-    if not bad:
-        return ""
-    return f"The model profile {profile!r} lacks what it names: {'; '.join(f'{s.of}: {s.fault}' for s in bad)}."
+        return str(error), []
+    bad = "; ".join(f"of {state.of}, {state.fault}" for state in found if state.fault)
+    return f"The model profile {profile!r} lacks what it names: {bad}." if bad else "", found
 
 
 def _adapters(profile: Profile) -> list[FileState]:
