@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import Engine
 
+from voxpop.errors import Refused
 from voxpop.log.base import Log, Message
 from voxpop.records import DeadLetter, Item
 from voxpop.stages import item_message
@@ -38,10 +39,23 @@ def take(records: Iterable[Item | DeadLetter], log: Log, engine: Engine) -> Take
                 topic, message = item_message(record)
                 by_topic[topic].append(message)
         for topic, messages in sorted(by_topic.items()):
-            log.publish(topic, messages)
-            items += len(messages)
+            too_large = _publish(log, topic, messages)
+            items += len(messages) - len(too_large)
+            dead += too_large
         if dead:
             with engine.begin() as connection:
                 writer.write_dead_letters(connection, dead)
             refused += len(dead)
     return Taken(items, refused)
+
+
+def _publish(log: Log, topic: str, messages: Sequence[Message]) -> list[DeadLetter]:
+    """Publishes the messages; those that the log refuses, one by one, come back as dead letters."""
+    try:
+        log.publish(topic, messages)
+    except Refused as refusal:
+        if len(messages) == 1:
+            return [DeadLetter(stage="ingest", reason=refusal.reason, payload=messages[0].value, origin=topic)]
+        middle = len(messages) // 2
+        return _publish(log, topic, messages[:middle]) + _publish(log, topic, messages[middle:])
+    return []

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from voxpop.errors import Fenced, StoreUnavailable, Unavailable
+from voxpop.errors import Fenced, Refused, StoreUnavailable, Unavailable
 from voxpop.log.base import Consumer, Log, Message, Partition, Record
 from voxpop.records import DeadLetter
 from voxpop.stages import dead_letter
@@ -107,13 +107,13 @@ class Worker:
             consumer.commit({p: self._claims[p].next_offset for p in {r.partition for r in held}})
 
     def _handle(self, records: Sequence[Record]) -> None:
-        """Runs the step on ``records``, publishes and stores; what the database refuses is isolated like any fault."""
+        """Runs the step on ``records``, publishes and stores; what either refuses is isolated like any fault."""
         results = self._isolated(records)
-        if self.step.output is not None:
-            self._log.publish(self.step.output, [message for result in results for message in result.messages])
         try:
+            if self.step.output is not None:
+                self._log.publish(self.step.output, [message for result in results for message in result.messages])
             self._store(results, records)
-        except DBAPIError as error:
+        except (Refused, DBAPIError) as error:
             if len(records) > 1:
                 middle = len(records) // 2
                 self._handle(records[:middle])

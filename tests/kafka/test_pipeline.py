@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 from kafka import KafkaAdminClient
+from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
 from tests.kafka import broker
@@ -24,11 +25,14 @@ from tests.store.samples import rows
 from voxpop import runner, sample
 from voxpop.app import App
 from voxpop.intake import take
+from voxpop.log.base import open_log
 from voxpop.log.kafka import KafkaLog
 from voxpop.log.sql import SqlLog
+from voxpop.records import Item
 from voxpop.settings import Settings
 from voxpop.sources import files
 from voxpop.stages import TOPICS
+from voxpop.store import deadletters
 from voxpop.text import watchlist
 
 ITEMS = 400
@@ -38,6 +42,7 @@ class Illiterate:
     """A reader without a language: what a profile is to documents that it cannot read."""
 
     version = "none@0"
+    tasks: tuple[str, ...] = ()
     languages: frozenset[str] = frozenset()
     topic_labels: tuple[str, ...] = ()
 
@@ -106,3 +111,24 @@ def test_the_log_leaves_no_trace_in_the_results(
     assert by_sql["dead_letters"]
     for table, expected in by_sql.items():
         assert by_kafka[table] == expected, table
+
+
+def test_an_item_that_the_log_refuses_is_a_dead_letter_and_its_neighbours_go_in(engine: Engine, log_url: str) -> None:
+    log = open_log(log_url)
+    try:
+        for topic in TOPICS.values():
+            log.create(topic, 1)
+        now = datetime(2030, 1, 1, tzinfo=UTC)
+        items = [
+            Item(source="s", id=str(n), channel="news", published_at=now, received_at=now, text="x" * size)
+            for n, size in enumerate((10, 9 << 20, 10))
+        ]
+        assert take(items, log, engine) == (2, 1)
+        assert log.ends(TOPICS["news"]) == {0: 2}
+    finally:
+        log.close()
+    with engine.connect() as connection:
+        total, (letter,) = deadletters.listed(connection, None, 10)
+    assert total == 1
+    assert letter.stage == "ingest"
+    assert "larger than the log takes" in letter.reason

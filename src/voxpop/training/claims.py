@@ -11,7 +11,7 @@ from voxpop.errors import SettingError
 from voxpop.models import Reader
 from voxpop.records import Claim
 from voxpop.training import squad
-from voxpop.training.datasets import Row
+from voxpop.training.datasets import Row, find_spans
 
 MATCH = 0.5
 """A found claim is right if its words have at least this F1 with those of the annotated claim of its question."""
@@ -32,9 +32,29 @@ def evaluate(rows: Sequence[Row], reader: Reader) -> dict[str, Any]:
             raise SettingError(f"Row {number} lacks an entity or a list of claims")
     if not rows:
         raise SettingError("There is no document to evaluate")
-    asked = [claims.Asked(row["text"], row["entity"], row["entity"]) for row in rows]
+    labels = [reader.topic_labels[i] for i in reader.topics([row["text"] for row in rows]).argmax(axis=1)]
+    asked = [
+        claims.Asked(row["text"], row["entity"], row["entity"], topic) for row, topic in zip(rows, labels, strict=True)
+    ]
     found = claims.claims(asked, reader)
-    return {"task": "claims", "profile": reader.profile, "n": len(rows), **measured(rows, found)}
+    return {
+        "task": "claims",
+        "profile": reader.profile,
+        "n": len(rows),
+        **measured(rows, found),
+        "cascade": _cascade(rows, asked, found, reader),
+    }
+
+
+def _cascade(
+    rows: Sequence[Row], asked: Sequence[claims.Asked], found: Sequence[Sequence[Claim]], reader: Reader
+) -> dict[str, float]:
+    """What asking only where it can matter costs: the share of documents asked, and the figures that are left."""
+    spans = [find_spans(one.text, one.name) for one in asked]
+    sentiment = reader.sentiment([(one.text, of_one) for one, of_one in zip(asked, spans, strict=True)])
+    kept = [claims.worth_asking(float(p[1]), one.topic) for p, one in zip(sentiment, asked, strict=True)]
+    left = measured(rows, [of_row if keep else () for of_row, keep in zip(found, kept, strict=True)])
+    return {"asked": sum(kept) / len(kept), "precision": left["precision"], "recall": left["recall"]}
 
 
 def measured(rows: Sequence[Row], found: Sequence[Sequence[Claim]]) -> dict[str, Any]:
