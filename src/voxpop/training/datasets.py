@@ -16,7 +16,7 @@ import json
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -75,10 +75,27 @@ def _row(path: Path, number: int, line: bytes) -> Row:
     return row
 
 
-def examples(task: Task, paths: Sequence[Path]) -> list[Example]:
-    """Every example of ``task`` in the files, in order; rows without a label are left out."""
+def examples(task: Task, paths: Sequence[Path], agreed: Collection[str] = ()) -> list[Example]:
+    """Every example of ``task`` in the files, in order; rows without a label are left out.
+
+    Args:
+        task: what the rows are labelled for.
+        paths: the files.
+        agreed: sets of which texts are left out that are good for one entity and bad for another.
+    """
     make = _MAKERS[task]
-    return [example for path in paths for row in read_rows(path) for example in make(row, path.name.split(".")[0])]
+    found = []
+    for path in paths:
+        source = path.name.split(".")[0]
+        rows = (row for row in read_rows(path) if source not in agreed or not opposed(row))
+        found += [example for row in rows for example in make(row, source)]
+    return found
+
+
+def opposed(row: Row) -> bool:
+    """Whether a row is good for one entity and bad for another."""
+    labels = {*row.get("entities", {}).values(), *(span["label"] for span in row.get("spans", ()))}
+    return {"negative", "positive"} <= labels
 
 
 def _topic_examples(row: Row, source: str) -> Iterator[Example]:

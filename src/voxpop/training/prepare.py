@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -29,10 +29,12 @@ from voxpop.training.start import named, warm
 
 @dataclass(frozen=True)
 class Use:
-    """How the training split uses one set: each row ``repeat`` times an epoch; of the set at most ``rows`` (0: all)."""
+    """How a run uses one set: each row of the training split ``repeat`` times an epoch; of the split at most ``rows``
+    (0: all), among them every text of opposite labels; with ``agreed``, none of these at all."""
 
     repeat: int = 1
     rows: int = 0
+    agreed: bool = False
 
 
 class Prepared(NamedTuple):
@@ -59,7 +61,7 @@ def prepare(
         SettingError, ModelError: as :func:`voxpop.training.finetune.train`.
     """
     uses = uses or {}
-    parts = parts_of(task, data, earlier)
+    parts = parts_of(task, data, earlier, [name for name, use in uses.items() if use.agreed])
     labels = labels_of(task, parts["train"])
     files = find_encoder(BUNDLED)
     parts["train"] = written = few(parts["train"], uses, options.seed)
@@ -86,7 +88,9 @@ def loop_of(ready: Prepared, options: Options, path: Path, start: Path | None = 
     return Loop(network, objective, training, ready.validation, options, path, key)
 
 
-def parts_of(task: Task, data: Sequence[Path], earlier: Sequence[Path] = ()) -> dict[Split, list[Example]]:
+def parts_of(
+    task: Task, data: Sequence[Path], earlier: Sequence[Path] = (), agreed: Collection[str] = ()
+) -> dict[Split, list[Example]]:
     """The three splits of the sets, without repeats.
 
     Raises:
@@ -95,7 +99,7 @@ def parts_of(task: Task, data: Sequence[Path], earlier: Sequence[Path] = ()) -> 
     if task not in TASKS:
         raise SettingError(f"{task!r} is no task that can be trained; {', '.join(TASKS)} are")
     before = without_repeats(examples(task, earlier))
-    parts = split_after(without_repeats(examples(task, data)), before)
+    parts = split_after(without_repeats(examples(task, data, agreed)), before)
     if not all(parts.values()):
         raise SettingError("Too few texts: the training, validation and test splits would not all have one")
     return parts
@@ -108,11 +112,18 @@ def key_of(task: Task, rows: Sequence[Example], options: Options, start: Path | 
 
 
 def few(rows: Sequence[Example], uses: Mapping[str, Use], seed: int) -> list[Example]:
-    """The rows without those that their set has beyond its most, chosen at random."""
+    """The rows without those that their set has beyond its most, chosen at random; texts of opposite labels stay."""
+    labels: dict[str, set[str]] = {}
+    for row in rows:
+        labels.setdefault(row.text, set()).add(row.label)
     kept = list(rows)
     for source, use in uses.items():
         if use.rows:
-            mine = [i for i, row in enumerate(kept) if row.source == source]
+            mine = [
+                i
+                for i, row in enumerate(kept)
+                if row.source == source and not {"negative", "positive"} <= labels[row.text]
+            ]
             out = {mine[i] for i in np.random.default_rng(seed).permutation(len(mine))[use.rows :]}
             kept = [row for i, row in enumerate(kept) if i not in out]
     return kept

@@ -33,6 +33,7 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     repeat: int = 1
     rows: int = 0
+    agreed: bool = False
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,7 +143,7 @@ def follow(
             options,
             start=start,
             earlier=[find_set(name, folder) for name in _earlier(stage, by_name)],
-            uses={of.name: Use(of.repeat, of.rows) for of in stage.sets},
+            uses={of.name: Use(of.repeat, of.rows, of.agreed) for of in stage.sets},
             quiet=quiet,
             on_step=on_step,
         )
@@ -161,7 +162,7 @@ def _earlier(stage: Stage, by_name: dict[str, Stage]) -> list[str]:
 
 
 def _made_from(task: Task, stage: Stage, data: Sequence[Path], options: Options, start: Path | None) -> str:
-    sets = [f"{sha256_of(path)} {of.repeat} {of.rows}" for path, of in zip(data, stage.sets, strict=True)]
+    sets = [f"{sha256_of(path)} {of.repeat} {of.rows} {of.agreed}" for path, of in zip(data, stage.sets, strict=True)]
     before = [sha256_of(start / "adapter.safetensors")] if start else []
     return digest(task, json.dumps(chosen(options)), str(options.halt), *before, *sets)
 
