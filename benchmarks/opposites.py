@@ -9,7 +9,6 @@ started again it goes on where it was.
 
 from __future__ import annotations
 
-import gzip
 import json
 import sys
 from pathlib import Path
@@ -21,7 +20,7 @@ from voxpop.models.checkpoint import BUNDLED, find_encoder
 from voxpop.models.classifier import choose_dtype, load_classifier, open_tensors
 from voxpop.models.encoding import TextEncoder
 from voxpop.records import digest
-from voxpop.training.datasets import Example, examples, opposed, tokens_of
+from voxpop.training.datasets import Example, examples, opposed, read_rows, tokens_of
 from voxpop.training.export import task_profile
 from voxpop.training.finetune import train
 from voxpop.training.prepare import Use
@@ -64,7 +63,7 @@ def held_out(data: Path, general: Path, folder: Path, fold: int) -> list[list[bo
     folder.mkdir(parents=True, exist_ok=True)
     asked: list[Example] = []
     for name in SETS:
-        rows = [json.loads(line) for line in gzip.open(data / f"{name}.jsonl.gz", "rt", encoding="utf-8")]
+        rows = [dict(row) for row in read_rows(data / f"{name}.jsonl.gz")]
         kept = [row for row in rows if not (opposed(row) and fold_of(row) == fold)]
         left = [row for row in rows if opposed(row) and fold_of(row) == fold]
         for path, part in ((folder / f"{name}.jsonl", kept), (folder / f"{name}.left.jsonl", left)):
