@@ -8,7 +8,7 @@ from typing import Any
 
 from voxpop import claims
 from voxpop.errors import SettingError
-from voxpop.models import Reader
+from voxpop.models.reader import Reader
 from voxpop.records import Claim
 from voxpop.training import squad
 from voxpop.training.datasets import Row, find_spans

@@ -9,7 +9,7 @@ from typing import Any
 from voxpop.claims import Asked, Judge
 from voxpop.errors import SettingError
 from voxpop.knowledge.events import Events
-from voxpop.models import Reader
+from voxpop.models.reader import Reader
 from voxpop.training.datasets import Row
 
 

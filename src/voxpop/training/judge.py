@@ -121,15 +121,23 @@ def accepted(row: Example) -> list[str]:
     return [row.text[start:end] for start, end in row.spans]
 
 
+SLACK = 0.005
+
+
 def best_threshold(
     margins: NDArray[np.float64], overlaps: NDArray[np.float64], unanswerable: NDArray[np.bool_]
 ) -> float:
-    """The margin above which a span is given, for the highest mean F1; "no answer" scores 1 where there is none."""
+    """The margin above which a span is given: the lowest at which the mean F1 is within ``SLACK`` of its best.
+
+    "No answer" scores 1 where there is none. The curve is flat at its top, where answers given weigh against answers
+    withheld; what is given too much is still checked by inference, what is withheld is lost.
+    """
     order = np.argsort(-margins, kind="stable")
     # With the first k spans given, the mean F1 is that of their overlaps and of the unanswerable among the rest.
     given = np.concatenate([[0.0], np.cumsum(overlaps[order])])
     rest = unanswerable.sum() - np.concatenate([[0], np.cumsum(unanswerable[order])])
-    k = int((given + rest).argmax())
+    total = given + rest
+    k = int(np.flatnonzero(total >= total.max() - SLACK * len(margins))[-1])
     bounds = np.concatenate([[margins.max() + 1], margins[order], [margins.min() - 1]])
     return float((bounds[k] + bounds[k + 1]) / 2)
 
