@@ -1,8 +1,9 @@
 """Public checkpoints as networks: transformers' own classes, read from safetensors, with no code but transformers'.
 
-What is added is what makes a result independent of what else is asked at once: one padded width a batch (batching.py),
-an attention mask that is always there (transformers leaves it out where no row is padded, and another kernel runs), and
-heads that work a sequence at a time (the kernel of a small product follows from the number of its rows).
+What is added is what makes a result independent of what else is asked at once: one padded width a batch (batching.py)
+and heads that work a sequence at a time (the kernel of a small product follows from the number of its rows). The
+attention mask is always given, too: transformers leaves it out where no row is padded, and another kernel may then run,
+though on the one processor tried that changed no bit.
 """
 
 from __future__ import annotations
