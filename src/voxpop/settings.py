@@ -48,6 +48,9 @@ class Settings:
     batch_tokens: int = _setting(4096, "Most padded tokens in one batch of the model.")
     partitions: int = _setting(4, "Partitions of a topic when it is created.")
     poll_records: int = _setting(512, "Most records taken from the log at once.")
+    hang_seconds: float = _setting(
+        900.0, "A consumer whose batch takes longer ends itself, to be started again; 0: never."
+    )
     story_window_hours: int = _setting(72, "A repeat joins the story it retells if published within so many hours.")
     alert_budget_per_day: float = _setting(1.0, "Alerts a day that the desk is willing to read; sets the cut.")
     feed_interval_seconds: int = _setting(300, "Pause between two polls of a feed.")

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -31,6 +31,9 @@ from voxpop.store import positions, writer
 logger = logging.getLogger(__name__)
 
 _BACKOFF_SECONDS = (0.1, 30.0)
+
+MOST_TRIES = 3
+"""A record that ended its process so often, alone, is a dead letter."""
 
 
 class Result(NamedTuple):
@@ -74,6 +77,10 @@ class Worker:
         self._max_records = max_records
         self._owner = f"{socket.gethostname()}/{os.getpid()}/{threading.get_ident()}"
         self._claims: dict[Partition, positions.Claim] = {}
+        self._begun: dict[Partition, int] = {}
+        """Offsets that this process has counted as begun: it did not die of them, so it counts them once."""
+        self.busy_since: float | None = None
+        """``time.monotonic()`` at which the cycle in hand began to compute; None between cycles."""
 
     def run(self, stop: threading.Event) -> None:
         """Works until ``stop`` is set, then finishes the cycle in hand. A service that is away is waited for."""
@@ -103,8 +110,37 @@ class Worker:
         self._claim(consumer)
         held = [r for r in records if (c := self._claims.get(r.partition)) and r.offset >= c.next_offset]
         if held:
-            self._handle(held)
+            self.busy_since = time.monotonic()
+            try:
+                self._attempt(held)
+            finally:
+                self.busy_since = None
             consumer.commit({p: self._claims[p].next_offset for p in {r.partition for r in held}})
+
+    def _attempt(self, records: Sequence[Record]) -> None:
+        """Handles the records; those of a partition where a process died before, one by one, to find which it is."""
+        begun = self._begin({r.partition for r in records})
+        suspected = {partition for partition, tries in begun.items() if tries > 1}
+        if trusted := [r for r in records if r.partition not in suspected]:
+            self._handle(trusted)
+        for record in (r for r in records if r.partition in suspected):
+            if self._begin({record.partition})[record.partition] > MOST_TRIES:
+                reason = f"it ended its process {MOST_TRIES} times: killed, crashed or hung"
+                self._store([Result([], lambda _: None, [dead_letter(record, self.step.group, reason)])], [record])
+                self.records, self.dead = self.records + 1, self.dead + 1
+            else:
+                self._handle([record])
+
+    def _begin(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """Counts the records at the partitions' offsets as begun, durably; how often they were by now."""
+        found = {}
+        with _transaction(self._engine) as connection:
+            for partition in sorted(partitions):
+                held = self._claims[partition]
+                again = self._begun.get(partition) == held.next_offset
+                found[partition] = (positions.tries if again else positions.begin)(connection, held)
+        self._begun |= {partition: self._claims[partition].next_offset for partition in partitions}
+        return found
 
     def _handle(self, records: Sequence[Record]) -> None:
         """Runs the step on ``records``, publishes and stores; what either refuses is isolated like any fault."""

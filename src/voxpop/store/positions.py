@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from voxpop.errors import Fenced
@@ -50,26 +50,59 @@ def claim(connection: Connection, *, group: str, topic: str, topic_id: str, part
     return Claim(group, topic_id, partition, row.epoch, row.next_offset)
 
 
+def begin(connection: Connection, held: Claim) -> int:
+    """Counts, before anything is computed, that the records at the offset are begun; how often they were by now.
+
+    Whoever lives to move the offset sets the count back. So a count above one tells of a process that died of them.
+
+    Raises:
+        Fenced: another member has claimed the partition since.
+    """
+    tries: int | None = connection.execute(
+        update(positions).where(*_held(held)).values(tries=positions.c.tries + 1).returning(positions.c.tries)
+    ).scalar_one_or_none()
+    if tries is None:
+        raise _fenced(held)
+    return tries
+
+
+def tries(connection: Connection, held: Claim) -> int:
+    """How often the records at the offset were begun.
+
+    Raises:
+        Fenced: another member has claimed the partition since.
+    """
+    found: int | None = connection.execute(select(positions.c.tries).where(*_held(held))).scalar_one_or_none()
+    if found is None:
+        raise _fenced(held)
+    return found
+
+
 def advance(connection: Connection, held: Claim, next_offset: int) -> Claim:
     """Moves the offset within the caller's transaction.
 
     Raises:
         Fenced: another member has claimed the partition since, or the offset is not where this one left it.
     """
-    moved = connection.execute(
-        update(positions)
-        .where(
-            positions.c.consumer_group == held.group,
-            positions.c.topic_id == held.topic_id,
-            positions.c.partition == held.partition,
-            positions.c.epoch == held.epoch,
-            positions.c.next_offset == held.next_offset,
-        )
-        .values(next_offset=next_offset)
-    )
+    moved = connection.execute(update(positions).where(*_held(held)).values(next_offset=next_offset, tries=0))
     if moved.rowcount != 1:
-        raise Fenced(f"partition {held.partition} of {held.group} was claimed by another member")
+        raise _fenced(held)
     return held._replace(next_offset=next_offset)
+
+
+def _held(held: Claim) -> tuple[ColumnElement[bool], ...]:
+    """The row, if it is still as this member left it."""
+    return (
+        positions.c.consumer_group == held.group,
+        positions.c.topic_id == held.topic_id,
+        positions.c.partition == held.partition,
+        positions.c.epoch == held.epoch,
+        positions.c.next_offset == held.next_offset,
+    )
+
+
+def _fenced(held: Claim) -> Fenced:
+    return Fenced(f"partition {held.partition} of {held.group} was claimed by another member")
 
 
 def offsets(connection: Connection, group: str) -> dict[tuple[str, int], int]:

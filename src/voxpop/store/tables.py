@@ -57,6 +57,7 @@ positions = Table(
     Column("next_offset", BigInteger, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("owner", Text, nullable=False),
+    Column("tries", Integer, nullable=False, server_default=text("0"), comment="begun at next_offset, never ended"),
     comment="Next offset of each partition, moved in the transaction that stores its results; epoch is the fence.",
 )
 
