@@ -47,7 +47,6 @@ labels = ["Earnings", "Fed / Central Banks", "Macro"]
 checkpoint = "./sentiment"
 max_tokens = 48
 labels = ["positive", "negative", "neutral"]
-unsure_below = 0.4
 [nli]
 checkpoint = "./nli"
 max_tokens = 96
@@ -218,7 +217,6 @@ def test_topics_without_weights_are_asked_of_inference(kind: Path) -> None:
 def test_shapes_tasks_and_embeddings(reader: Reader) -> None:
     assert reader.tasks == ("topic", "sentiment", "nli", "qa")
     assert reader.languages == {"en", "zh"}
-    assert reader.unsure_below["sentiment"] == 0.4
     assert reader.version.startswith("tiny-")
     assert reader.topics([]).shape == (0, 3)
     assert reader.sentiment([]).shape == (0, 3)

@@ -30,7 +30,7 @@ def gold(question: str, words: str) -> dict[str, Any]:
 
 
 def test_figures_by_hand() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"text": TEXT, "entity": "Acme", "claims": [gold("what", "was fined $5 million"), gold("when", "Monday")]},
         {"text": TEXT, "entity": "Acme", "claims": []},
     ]

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from voxpop.errors import SettingError
+from voxpop.models.spans import Answer
 from voxpop.training.evaluate import evaluate
 from voxpop.training.measures import confusion, figures
 
@@ -29,6 +30,17 @@ class Parrot:
     def sentiment(self, targets: Sequence[tuple[str, tuple[tuple[int, int], ...]]]) -> NDArray[np.float32]:
         self.asked += targets
         return np.eye(3, dtype=np.float32)[[int(text[0]) for text, _ in targets]]
+
+    def infer(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
+        return np.eye(3, dtype=np.float32)[[int(hypothesis) for _, hypothesis in pairs]]
+
+    def answers(self, asked: Sequence[tuple[str, str]]) -> list[Answer | None]:
+        """The question itself, where the text holds it."""
+        places = [text.find(question) for question, text in asked]
+        return [
+            Answer(at, at + len(question), 0.9, 1.0) if at >= 0 else None
+            for at, (question, _) in zip(places, asked, strict=True)
+        ]
 
 
 def test_figures_by_hand() -> None:
@@ -80,3 +92,39 @@ def test_figures_agree_with_the_definition_on_random_answers() -> None:
         both = ((true == k) & (found == k)).sum()
         assert measured.f1[k] == pytest.approx(2 * both / ((true == k).sum() + (found == k).sum()))
     assert measured.support.tolist() == np.bincount(true).tolist()
+
+
+def test_inference_by_hand() -> None:
+    rows: list[dict[str, Any]] = [
+        {"premise": "p", "hypothesis": "0", "label": "entailment"},
+        {"premise": "p", "hypothesis": "2", "label": "neutral"},
+        {"premise": "p", "hypothesis": "1", "label": None},
+    ]
+    result = evaluate("nli", rows, Parrot())
+    assert result["n"] == 2
+    assert result["accuracy"] == 0.5
+    assert result["per_class"]["entailment"]["f1"] == 1
+    assert result["calibration_error"] == pytest.approx(0.5)
+    with pytest.raises(SettingError, match="lacks a hypothesis"):
+        evaluate("nli", [{"premise": "p", "label": "neutral"}], Parrot())
+
+
+def test_answers_by_hand() -> None:
+    rows: list[dict[str, Any]] = [
+        {"context": "up and down", "question": "down", "answers": [{"text": "down", "start": 7}]},
+        {"context": "up and down", "question": "left", "answers": []},
+        {"context": "up and down", "question": "left", "answers": [{"text": "up", "start": 0}]},
+        {"context": "up and down", "question": "up", "answers": []},
+    ]
+    result = evaluate("qa", rows, Parrot())
+    assert {name: result[name] for name in ("n", "exact_match", "f1", "has_answer_f1", "no_answer_accuracy")} == {
+        "n": 4,
+        "exact_match": 50,
+        "f1": 50,
+        "has_answer_f1": 50,
+        "no_answer_accuracy": 50,
+    }
+    with pytest.raises(SettingError, match="lacks a context"):
+        evaluate("qa", [{"context": "up", "question": "?"}], Parrot())
+    with pytest.raises(SettingError, match="no question"):
+        evaluate("qa", [], Parrot())

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -120,7 +121,7 @@ def doctor(as_json: Json = False) -> None:
         parent = next(p for p in (settings.home, *settings.home.parents) if p.exists())
         checks["free disk"] = f"{shutil.disk_usage(parent).free / 2**30:.1f} GiB"
         checks["database"] = "your own" if settings.database_url else str(server.status(settings.home))
-        checks["model"] = _model(settings.profile)
+        checks["model"] = _model(settings.profile, settings.home)
         if as_json:
             emit({"checks": checks, "settings": settings.shown()})
             return
@@ -134,18 +135,9 @@ def doctor(as_json: Json = False) -> None:
         console.print(table)
 
 
-def _model(profile: str) -> str:
+def _model(profile: str, home: Path) -> str:
     """Whether the files of the profile are what they must be; does not load torch."""
-    from voxpop.errors import ModelError
-    from voxpop.models import checkpoint
-    from voxpop.models.profile import read_profile
+    from voxpop.models.state import examine
 
-    try:
-        stated = read_profile(profile)
-        for task in (stated.topic, stated.sentiment):
-            checkpoint.find_encoder(task.encoder)
-            for name, sha256 in task.sha256.items():
-                checkpoint.check(task.adapter / name, sha256)
-    except ModelError as error:
-        return f"broken: {error}"
-    return f"{stated.name}, files verified; reads {', '.join(sorted(stated.languages))}"
+    fault, files = examine(profile, home)
+    return f"broken: {fault}" if fault else f"{profile}, {len(files)} files verified"

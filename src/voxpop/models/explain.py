@@ -13,11 +13,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from voxpop.errors import ModelError
 from voxpop.models.bert import Inputs, Weights, encode_words, inputs, pool
 from voxpop.models.checkpoint import find_encoder
 from voxpop.models.classifier import hidden_size, load_weights, open_tensors
 from voxpop.models.encoding import MASK, TextEncoder
-from voxpop.models.profile import read_profile
+from voxpop.models.hub_profile import read_any
+from voxpop.models.profile import Profile
 
 STEPS = 64
 
@@ -51,7 +53,10 @@ class Explainer:
         Raises:
             ModelError: as ``voxpop.models.load``.
         """
-        self._task = read_profile(profile).sentiment
+        stated = read_any(profile)
+        if not isinstance(stated, Profile):
+            raise ModelError(f"The model profile {profile!r} names public checkpoints, which cannot be explained yet.")
+        self._task = stated.sentiment
         files = find_encoder(self._task.encoder)
         encoder = open_tensors(files.weights).tensors
         loaded = load_weights(self._task, files, encoder, torch.float32, 2 * hidden_size(encoder))

@@ -55,8 +55,6 @@ class HubTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_tokens: int
     threshold: float = 0.0
     """Of question answering: a span is given where its score is above that of no answer by more than this."""
-    unsure_below: float = 0.0
-    """A label of a lower probability is "unsure"."""
 
     @property
     def local(self) -> bool:
@@ -96,7 +94,7 @@ class HubProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         parts = [dtype]
         for name, task in self.tasks.items():
             hashes = [f"{file}={sha256}" for file, sha256 in sorted(files.get(task.checkpoint, {}).items())]
-            parts += [name, str(len(hashes)), *hashes, str(task.max_tokens), str(task.unsure_below)]
+            parts += [name, str(len(hashes)), *hashes, str(task.max_tokens)]
             parts += [str(task.threshold), str(len(task.labels)), *task.labels, *task.hypotheses]
         return f"{self.name}-{digest(*parts, size=6)}"
 

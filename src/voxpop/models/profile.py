@@ -55,8 +55,6 @@ class TaskProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     labels: tuple[str, ...]
     sha256: dict[str, str]
     max_tokens: int
-    unsure_below: float = 0.0
-    """A label of a lower probability is "unsure"."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,7 +84,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         parts = [dtype]
         for task in self.tasks.values():
             parts += [encoders[task.encoder], task.sha256[ADAPTER], task.sha256[HEAD], str(task.max_tokens)]
-            parts += [str(task.unsure_below), str(len(task.labels)), *task.labels]
+            parts += [str(len(task.labels)), *task.labels]
         return f"{self.name}-{digest(*parts, size=6)}"
 
 

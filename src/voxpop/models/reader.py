@@ -51,7 +51,6 @@ class Reader:
         languages: the languages that it reads.
         topic_labels: the columns of :meth:`topics`.
         tasks: what it can do.
-        unsure_below: by task, the probability below which a label is "unsure".
     """
 
     def __init__(self, profile: Profile | HubProfile, version: str, backend: Backend) -> None:
@@ -60,7 +59,6 @@ class Reader:
         self.languages: frozenset[Language] = profile.languages
         self.topic_labels = profile.topic.labels
         self.tasks: tuple[Task, ...] = tuple(profile.tasks)
-        self.unsure_below: dict[Task, float] = {name: task.unsure_below for name, task in profile.tasks.items()}
         self._backend = backend
 
     def topics(self, texts: Sequence[str]) -> NDArray[np.float32]:

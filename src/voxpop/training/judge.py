@@ -14,6 +14,7 @@ from voxpop.models.classifier import load_classifier, load_span_reader, open_ten
 from voxpop.models.encoding import TextEncoder
 from voxpop.models.profile import TaskProfile
 from voxpop.models.spans import Answer, Decoding
+from voxpop.records import UNSURE_BELOW
 from voxpop.training import squad
 from voxpop.training.calibrate import calibration_error, platt, scaled, temperature
 from voxpop.training.datasets import Example, Split, tokens_of
@@ -62,10 +63,6 @@ def judge_labels(stated: TaskProfile, parts: Parts, files: EncoderFiles, dtype: 
     if task == "sentiment":
         metrics["opposites"] = opposites(rows, predicted)
     return Judged(metrics, {"temperature": divisor})
-
-
-UNSURE_BELOW = 0.5
-"""A label that is as likely wrong as right is "unsure"; as probabilities are calibrated, that is below one half."""
 
 
 def task_of(stated: TaskProfile) -> Any:
