@@ -26,7 +26,7 @@ from voxpop.models.profile import MAX_TOKENS, Task
 from voxpop.models.questions import QUESTIONS
 from voxpop.records import digest
 from voxpop.text.clean import clean
-from voxpop.training.statements import inferences
+from voxpop.training.statements import event_inferences, inferences
 
 Split = Literal["train", "validation", "test"]
 Row = Mapping[str, Any]
@@ -119,9 +119,12 @@ def _sentiment_examples(row: Row, source: str) -> Iterator[Example]:
 
 
 def _inference_examples(row: Row, source: str) -> Iterator[Example]:
-    """A row is a pair; of a document annotated with claims it is several."""
+    """A row is a pair; of a document annotated with claims or labelled with events it is several."""
     if "claims" in row:
         for label, hypothesis in inferences(row["entity"], row["claims"]):
+            yield Example(row["text"], (), label, source, hypothesis)
+    elif "events" in row:
+        for label, hypothesis in event_inferences(row["text"], row["entity"], row["events"]):
             yield Example(row["text"], (), label, source, hypothesis)
     elif row.get("label") is not None:
         yield Example(row["premise"], (), row["label"], source, row["hypothesis"])

@@ -1,10 +1,13 @@
-"""Pairs for inference out of documents annotated with claims: what each entails, and what it does not."""
+"""Pairs for inference out of documents annotated with claims or events: what each entails, and what it does not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from voxpop.knowledge.events import RiskEvent, shipped, texts_of
 from voxpop.models.questions import FRAMES, statement
 from voxpop.records import Factuality
 
@@ -39,3 +42,38 @@ def inferences(entity: str, claims: Sequence[Mapping[str, Any]]) -> Iterator[tup
         wrong = next((c["text"] for q, c in answers.items() if q not in (question, "what")), None)
         if wrong is not None:
             yield "contradiction", statement(question, entity, what, wrong, factuality)
+
+
+OTHERS = 5
+"""Events that a document does not report, for each that it is paired with."""
+
+
+def event_inferences(text: str, entity: str, events: Collection[str]) -> Iterator[tuple[str, str]]:
+    """(label, hypothesis) pairs: the sentence of each event that is reported, and of the ``OTHERS`` that share most
+    words with the text, which leave it open."""
+    table = _table()
+    for key in events:
+        yield "entailment", table[key].sentence(entity)
+    words = _words(text)
+    shared = {key: len(words & known) / len(known) ** 0.5 for key, known in _vocabulary().items()}
+    for key in sorted(shared.keys() - set(events), key=lambda key: (-shared[key], key))[:OTHERS]:
+        yield "neutral", table[key].sentence(entity)
+
+
+@cache
+def _table() -> dict[str, RiskEvent]:
+    return shipped()
+
+
+@cache
+def _vocabulary() -> dict[str, frozenset[str]]:
+    """The words of each event's sentence and examples."""
+    found: dict[str, frozenset[str]] = {}
+    for key, example in texts_of(_table()):
+        found[key] = found.get(key, frozenset()) | _words(example)
+    return found
+
+
+def _words(text: str) -> frozenset[str]:
+    """Stems of a kind: the first five letters of words of four or more."""
+    return frozenset(word[:5] for word in re.findall(r"[a-z]{4,}", text.lower()))
