@@ -1,10 +1,9 @@
 """Sentiment towards entities of opposite label in one text: five-fold over all such texts of the open sets.
 
-    python benchmarks/opposites.py DATA GENERAL OUT
+    python benchmarks/opposites.py DATA OUT
 
-DATA is the folder of the sets, GENERAL that of the adapter made by the recipe's first stage, which has seen no such
-text. For each fold the recipe's second stage is run without the fold's texts, and asked about them. Stopped and
-started again it goes on where it was.
+DATA is the folder of the sets. The recipe's first stage is run once, without any such text; for each fold the second
+is run without the fold's texts, and asked about them. Stopped and started again it goes on where it was.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from voxpop.models.classifier import choose_dtype, load_classifier, open_tensors
 from voxpop.models.encoding import TextEncoder
 from voxpop.records import digest
 from voxpop.training.datasets import Example, examples, opposed, read_rows, tokens_of
-from voxpop.training.export import task_profile
+from voxpop.training.export import METRICS, task_profile
 from voxpop.training.finetune import train
 from voxpop.training.prepare import Use
 from voxpop.training.recipe import find_set, read_recipe
@@ -31,8 +30,13 @@ FOLDS = 5
 RESAMPLES = 10_000
 
 
-def main(data: Path, general: Path, out: Path) -> None:
+def main(data: Path, out: Path) -> None:
     """Runs the folds and prints accuracy over the entities, with a 95 % interval by resampling the texts."""
+    general = out / "general"
+    if not (general / METRICS).exists():
+        stage = read_recipe("everyday", "sentiment")[0]
+        uses = {name: Use(agreed=True) for name in SETS}
+        train("sentiment", [find_set(of.name, data) for of in stage.sets], general, stage.chosen(), uses=uses)
     right: list[list[bool]] = []
     for fold in range(FOLDS):
         folder = out / f"fold{fold}"
@@ -69,7 +73,7 @@ def held_out(data: Path, general: Path, folder: Path, fold: int) -> list[list[bo
         for path, part in ((folder / f"{name}.jsonl", kept), (folder / f"{name}.left.jsonl", left)):
             path.write_text("".join(json.dumps(row) + "\n" for row in part), encoding="utf-8")
         asked += [row for row in examples("sentiment", [folder / f"{name}.left.jsonl"]) if row.spans]
-    stage = read_recipe("bundled", "sentiment")[-1]
+    stage = read_recipe("everyday", "sentiment")[-1]
     sets = [folder / f"{of.name}.jsonl" if of.name in SETS else find_set(of.name, data) for of in stage.sets]
     uses = {of.name: Use(of.repeat, of.rows, of.agreed) for of in stage.sets}
     train("sentiment", sets, folder / "run", stage.chosen(), start=general, uses=uses)
@@ -95,6 +99,6 @@ def judged(rows: list[Example], run: Path) -> list[list[bool]]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
     main(*map(Path, sys.argv[1:]))
