@@ -189,6 +189,7 @@ def premise(text: str, name: str) -> str:
         return text
     at = max(text.find(name), 0)
     start, _ = sentence_of(text, at, at + len(name))
+    start = max(start, at - MOST_CHARACTERS // 2)  # a text without full stops must not push the name out
     return text[start : start + MOST_CHARACTERS]
 
 
