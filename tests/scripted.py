@@ -59,7 +59,8 @@ class Script:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Counts of letters: texts of like words are near."""
         counts = np.array([[text.lower().count(chr(97 + i)) + 1e-3 for i in range(26)] for text in texts])
-        return (counts / np.linalg.norm(counts, axis=1, keepdims=True)).astype(np.float32)
+        unit: NDArray[np.float32] = (counts / np.linalg.norm(counts, axis=1, keepdims=True)).astype(np.float32)
+        return unit
 
 
 def reader_of(script: Script, *, said: bool = True, languages: Sequence[Language] = ("en",)) -> Reader:

@@ -126,7 +126,10 @@ def test_the_claims_are_the_words_that_answer_and_are_entailed() -> None:
     assert {(c.entity, c.factuality, c.score, c.entailment) for c in found} == {("acme", "asserted", 0.75, 0.75)}
     assert script.questions == [(asks(q), TEXT) for q in QUESTIONS]
     frames = [(TEXT, statement("what", "Acme", WHAT, WHAT, way)) for way in FRAMES]
-    further = [(TEXT, statement(q, "Acme", WHAT, a, "asserted")) for q, a in (("amount", AMOUNT), ("when", WHEN))]
+    further = [
+        (TEXT, statement("amount", "Acme", WHAT, AMOUNT, "asserted")),
+        (TEXT, statement("when", "Acme", WHAT, WHEN, "asserted")),
+    ]
     assert script.pairs == frames + further
 
 

@@ -68,7 +68,7 @@ def test_an_empty_text_is_refused_by_its_name(at: int, blank: str) -> None:
     texts = [PREMISE, HYPOTHESIS, CONCLUSION]
     texts[at] = blank
     with pytest.raises(SettingError) as refused:
-        infer(*texts, reader_of(Script(entailed=SURE)))
+        infer(texts[0], texts[1], texts[2], reader_of(Script(entailed=SURE)))
     assert str(refused.value) == f"The {('premise', 'hypothesis', 'conclusion')[at]} is empty"
 
 
@@ -79,7 +79,7 @@ def test_a_text_that_the_profile_does_not_read_is_refused_in_one_sentence(at: in
     texts[at] = text
     script = Script(entailed=SURE)
     with pytest.raises(SettingError) as refused:
-        infer(*texts, reader_of(script))
+        infer(texts[0], texts[1], texts[2], reader_of(script))
     message = str(refused.value)
     assert message.startswith(f"The {('premise', 'hypothesis', 'conclusion')[at]} cannot be judged")
     assert f"({lang})" in message

@@ -11,8 +11,9 @@ import torch
 from voxpop import models
 from voxpop.errors import SettingError
 from voxpop.training.datasets import Example
-from voxpop.training.export import opposites, write_profile
+from voxpop.training.export import write_profile
 from voxpop.training.finetune import train
+from voxpop.training.judge import opposites
 from voxpop.training.loop import Options, schedule
 from voxpop.training.objectives import class_weights
 
