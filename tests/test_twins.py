@@ -89,7 +89,7 @@ def reader() -> Reader:
     return models.load("bundled")
 
 
-@pytest.mark.parametrize(("premise", "hypothesis", "conclusion", "follows"), map(marked, CASES))
+@pytest.mark.parametrize(("premise", "hypothesis", "conclusion", "follows"), [marked(case) for case in CASES])
 def test_it_follows_or_it_does_not(
     reader: Reader, premise: str, hypothesis: str, conclusion: str, follows: bool
 ) -> None:
