@@ -226,6 +226,12 @@ def test_a_hidden_company_changes_nothing() -> None:
     assert group["largest"]["shift"] == 0
 
 
+def test_a_name_inside_of_a_word_is_not_swapped() -> None:
+    group = bias([{"text": "Calders fall", "entity": "Calder"}], Prejudiced())["groups"]["company"]
+    assert group["swaps"] == 0
+    assert group["largest"] is None
+
+
 def test_countries_by_hand() -> None:
     # Two texts name a country, one of them Russia, which is disliked; the third has it inside of the entity.
     rows: list[dict[str, Any]] = [

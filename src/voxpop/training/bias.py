@@ -43,7 +43,7 @@ def bias(rows: Sequence[Row], reader: Reader, seed: int = 0) -> dict[str, Any]:
     Rows are those of :func:`voxpop.training.robustness.targets`; labels are not needed, for an answer is held against
     that to the unaltered text. Of each text, in turn:
 
-    - company: the entity asked about is given each other name;
+    - company: the entity asked about is given each other name, unless it is found only inside of longer words;
     - country, nationality: every one that stands in the text outside of the entity is given each other one;
     - origin, gender: every person's full name outside of the entity (a known given name and the capitalised word after
       it) is given one name of each origin and gender, drawn by ``seed``. Pronouns stay as they are.
@@ -105,8 +105,9 @@ def _figures(
 
 def swaps(target: Target, random: np.random.Generator) -> Iterator[Swap]:
     """Every altered text of a target; that of a person once for its origin and once for its gender."""
+    mentions = target.spans if all(_is_whole(target.text, *span) for span in target.spans) else ()
     for name in _listed()["companies"]:
-        yield from _swap(target, "company", name, name, target.spans)
+        yield from _swap(target, "company", name, name, mentions)
     countries, nations = _patterns()["country"], _patterns()["nationality"]
     for one in _listed()["countries"]:
         yield from _swap(target, "country", one["name"], one["name"], _found(countries, target))
@@ -144,6 +145,10 @@ def _persons(target: Target) -> list[tuple[int, int]]:
 
 def _free(start: int, end: int, target: Target) -> bool:
     return all(end <= first or start >= last for first, last in target.spans)
+
+
+def _is_whole(text: str, start: int, end: int) -> bool:
+    return re.search(r"\w$", text[:start]) is None and re.match(r"\w", text[end:]) is None
 
 
 @cache
