@@ -384,7 +384,7 @@ def test_the_shipped_profiles_are_whole() -> None:
         ('"./sentiment"', '"sentiment"', "names no checkpoint for sentiment"),
         ('"./sentiment"', '"a/b"\nrevision = "main"', "40 hexadecimal digits"),
         ('"./sentiment"', '"./sentiment"\nrevision = "main"', "gives a revision of a folder"),
-        ('"neutral"]\nunsure', '"neutral", "joy"]\nunsure', "labels of sentiment as negative, neutral, positive"),
+        ('"neutral"]\n[nli', '"neutral", "joy"]\n[nli', "labels of sentiment as negative, neutral, positive"),
         ('"Macro"]', '"Earnings"]', "two or more labels of topic, each once"),
         ("max_tokens = 48", "max_tokens = 4000", "wants 4000 tokens for sentiment"),
         (OWN_TOPICS, 'hypotheses = ["it"]', "one hypothesis for each topic"),

@@ -112,7 +112,7 @@ def test_it_computes_what_transformers_and_peft_compute(tmp_path: Path) -> None:
     with pytest.warns(FutureWarning):
         model = get_peft_model(base, LoraConfig(r=rank, lora_alpha=int(about["scale"] * rank), target_modules=modules))
     set_peft_model_state_dict(model, {name: tensor.float() for name, tensor in adapter.items()})
-    head = load_file(task.adapter / "head.safetensors")
+    head, of_head = open_tensors(task.adapter / "head.safetensors")
     asked = targets_of(TEXTS[2:12])
     expected = []
     with torch.inference_mode():
@@ -120,7 +120,7 @@ def test_it_computes_what_transformers_and_peft_compute(tmp_path: Path) -> None:
             batch = inputs([sequence], len(sequence.ids))
             hidden = model.eval()(input_ids=batch.ids, attention_mask=batch.real.long()).last_hidden_state
             logits = pool(hidden, batch) @ head["weight"].float().T + head["bias"].float()
-            expected.append(logits.softmax(dim=1).numpy())
+            expected.append((logits / of_head["temperature"]).softmax(dim=1).numpy())
     assert np.abs(np.concatenate(expected) - reader.sentiment(asked)).max() < 1e-5
 
 
