@@ -137,9 +137,11 @@ def _quotes(connection: Connection, alert: Alert) -> list[Quote]:
             main = next((claim for claim in teller.claims if claim.question == "what"), None)
             if main is not None and main.score > found.get(main.text.lower(), (0.0, None))[0]:
                 name = teller.text[slice(*teller.spans[0])]
-                details = tuple(f"{c.question}: {c.text}" for c in teller.claims if c.question != "what")
+                details = tuple(
+                    f"{c.question}: {' '.join(c.text.split())}" for c in teller.claims if c.question != "what"
+                )
                 risks = tuple(risk.event.replace("_", " ") for risk in teller.risks)
-                quote = Quote(name, main.text, details, main.factuality, risks, teller.source)
+                quote = Quote(name, " ".join(main.text.split()), details, main.factuality, risks, teller.source)
                 found[main.text.lower()] = (main.score, quote)
     ranked = sorted(found.values(), key=lambda one: (-one[0], one[1].text))
     return [quote for _, quote in ranked[:MOST_QUOTES]]

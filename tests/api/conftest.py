@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from sqlalchemy import Engine
 
@@ -12,21 +13,39 @@ from tests.store.samples import MODEL, document, reading, write
 from voxpop import jobs
 from voxpop.api.server import serving
 from voxpop.app import App
-from voxpop.records import DeadLetter, Entity, Mention
+from voxpop.records import Claim, DeadLetter, Entity, Factuality, Mention, Question, Reading, Risk
 from voxpop.settings import Settings
 from voxpop.store import models, writer
 
 HOSTILE = '<script>document.title = "owned"</script><b>Acmetron</b> &amp; "quotes"'
 
 
+def claim(question: Question, text: str, words: str, how: Factuality) -> Claim:
+    at = text.index(words)
+    return Claim(
+        entity="acme", question=question, start=at, end=at + len(words), score=0.75, entailment=0.75, factuality=how
+    )
+
+
+def says(of: Reading, claims: list[Claim], event: str, sentence: str) -> Reading:
+    """The reading, in which the document claims something and reports a risk event."""
+    risk = Risk(entity="acme", event=event, severity=3, sentence=sentence, score=0.75)
+    return msgspec.structs.replace(of, claims=tuple(claims), risks=(risk,))
+
+
 def fill(app: App, engine: Engine) -> None:
-    """Acmetron has a bad week after a calm one; Boltworks is written about in Chinese; one text is hostile."""
+    """Acmetron has a bad week after a calm one; Boltworks is written about in Chinese; one text is hostile, and
+    so is what is claimed in it.
+    """
     app.watch([Entity(id="acme", name="Acmetron", sector="machines"), Entity(id="bolt", name="博特工业")])
     readings = [
         reading(document(f"a{hour}", hour, f"Acmetron at {hour}"), "negative" if hour % 48 == 0 else "neutral")
         for hour in range(0, 14 * 24, 4)
     ]
-    readings += [reading(document(f"s{n}", 250.5 + n / 4, f"Acmetron bad news {n}"), "negative") for n in range(12)]
+    bad = [reading(document(f"s{n}", 250.5 + n / 4, f"Acmetron bad news {n}"), "negative") for n in range(12)]
+    text = bad[0].document.text
+    claims = [claim("what", text, "bad news 0", "denied"), claim("source", text, "Acmetron", "asserted")]
+    readings += [says(bad[0], claims, "debt_default", "Acmetron has failed to repay a debt."), *bad[1:]]
     readings += [reading(document(f"r{n}", 251, "Acmetron bad news 0", author="@echo"), "negative") for n in range(3)]
     span = Mention(entity="bolt", start=3, end=7, relevance="subject", confidence=0.9)
     readings.append(reading(document("zh", 300, "今天，博特工业停产。", lang="zh", mentions=(span,)), None))
@@ -34,7 +53,8 @@ def fill(app: App, engine: Engine) -> None:
         entity="acme", start=HOSTILE.index("Acme"), end=HOSTILE.index("Acme") + 8, relevance="subject", confidence=1
     )
     hostile = document("x", 334, HOSTILE, mentions=(mark,), url="javascript:alert(1)", author="<i>me</i>")
-    readings.append(reading(hostile, "negative"))
+    marked_up = [claim("what", HOSTILE, "<b>Acmetron</b>", "reported")]
+    readings.append(says(reading(hostile, "negative"), marked_up, "<img src=x>", '</span>" onmouseover="x'))
     write(engine, readings)
     with engine.begin() as connection:
         models.activate(connection, MODEL, "test")

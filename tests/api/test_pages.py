@@ -49,6 +49,27 @@ def test_nothing_of_a_document_is_rendered_as_html(dashboard: str) -> None:
     assert "default-src 'self'" in get(dashboard).headers["content-security-policy"]
 
 
+def test_the_evidence_of_an_alert_says_what_it_claims_and_how(dashboard: str) -> None:
+    (alert,) = get(f"{dashboard}v1/alerts").json()
+    page = get(f"{dashboard}alerts/{alert['id']}").text
+    assert "<dt>what</dt><dd><q>bad news 0</q>" in page
+    assert '<span class="chip denied">denied</span>' in page
+    assert '<span class="meta">75 %</span>' in page
+    assert '<dt>source</dt><dd><q>Acmetron</q> <span class="meta">' in page  # asserted: no chip
+    assert 'class="chip risk-3"' in page
+    assert ">debt default</span>" in page
+
+
+def test_nothing_of_a_claim_or_a_risk_is_rendered_as_html(dashboard: str) -> None:
+    page = get(f"{dashboard}entities/acme").text
+    assert "<q>&lt;b&gt;Acmetron&lt;/b&gt;</q>" in page
+    assert "<b>Acmetron" not in page
+    assert "<img" not in page
+    assert "&lt;img src=x&gt;" in page
+    assert 'title="&lt;/span&gt;&#34; onmouseover=&#34;x' in page
+    assert '" onmouseover="' not in page
+
+
 def test_dead_letters_are_shown_masked(dashboard: str) -> None:
     page = get(f"{dashboard}dead-letters").text
     assert "jane@" not in page
