@@ -30,7 +30,7 @@ SWITCHES = {
     "adalora": replace(TINY, method="adalora"),
     "prefix": replace(TINY, method="prefix"),
     "adafactor": replace(TINY, optimizer="adafactor"),
-    "two passes a step": replace(TINY, accumulate=2, bf16=False),
+    "two passes a step": replace(TINY, accumulate=2, precision="fp32"),
     "adversarial": replace(TINY, fgm=0.5),
     "full, adversarial": replace(TINY, fgm=0.5, method="full", learning_rate=1e-4, epochs=1, save_steps=2),
 }
@@ -109,7 +109,7 @@ def test_adalora_keeps_the_mean_rank_that_was_asked_for(data: Encoded, tmp_path:
 
 
 def test_a_step_of_two_passes_has_the_loss_and_gradient_of_their_sequences(data: Encoded, tmp_path: Path) -> None:
-    options = replace(TINY, batch_tokens=9999, bf16=False)
+    options = replace(TINY, batch_tokens=9999, precision="fp32")
     loop = make(data, options, tmp_path)
     for module in loop.network.modules():
         if isinstance(module, torch.nn.Dropout):
@@ -130,7 +130,7 @@ def test_a_step_of_two_passes_has_the_loss_and_gradient_of_their_sequences(data:
 def test_the_adversary_moves_each_sequence_by_its_size_to_a_higher_loss(data: Encoded, tmp_path: Path) -> None:
     gradient = torch.tensor([[[3.0, 0.0], [0.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]]])
     assert worst(gradient, 0.5).tolist() == [[[pytest.approx(0.3), 0], [0, pytest.approx(0.4)]], [[0, 0], [0, 0]]]
-    loop = make(data, replace(TINY, fgm=1.0, bf16=False), tmp_path)
+    loop = make(data, replace(TINY, fgm=1.0, precision="fp32"), tmp_path)
     assert loop.adversary is not None
     for module in loop.network.modules():
         if isinstance(module, torch.nn.Dropout):

@@ -9,7 +9,7 @@ import pytest
 
 from voxpop.errors import ModelError, SettingError
 from voxpop.models.classifier import open_tensors
-from voxpop.models.profile import ADAPTER, TASKS
+from voxpop.models.profile import ADAPTER, TASKS, read_profile
 from voxpop.training.datasets import Example, split
 from voxpop.training.finetune import train
 from voxpop.training.heldout import split_after
@@ -169,3 +169,27 @@ def test_an_option_that_is_none_is_said(tmp_path: Path, options: str, said: str)
         read_recipe("none", "nli")
     with pytest.raises(SettingError, match="no set 'none'"):
         find_set("none", tmp_path)
+
+
+def test_a_stage_can_go_on_from_the_shipped_adapter_of_another_task(tmp_path: Path) -> None:
+    import gzip
+
+    pairs = [
+        {"premise": f"shop {i} sold {i} lamps", "hypothesis": f"lamps {i}", "label": label}
+        for i in range(60)
+        for label in ("entailment", "neutral")
+    ]
+    lines = "\n".join(json.dumps(pair) for pair in pairs)
+    (tmp_path / "pairs.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    recipe = '[[nli]]\nstage = "a"\nstart = "shipped qa"\nsets = [{ name = "pairs" }]'
+    (tmp_path / "mine.toml").write_text(recipe, encoding="utf-8")
+    stages = read_recipe(str(tmp_path / "mine.toml"), "nli")
+    shipped = read_profile("bundled").tasks["qa"].adapter
+    scale = {"rank": 64, "alpha": 128, "epochs": 1, "learning_rate": 0.0, "threads": 1}
+    metrics = follow("nli", stages, tmp_path, tmp_path / "out", over=scale, quiet=True)
+    before, after = (open_tensors(folder / ADAPTER).tensors for folder in (shipped, tmp_path / "out"))
+    assert all((before[name] == after[name]).all() for name in before)
+    assert metrics["start"]["folder"] == "qa-en"
+    with pytest.raises(SettingError, match="starts from no earlier"):
+        (tmp_path / "mine.toml").write_text(recipe.replace("shipped qa", "shipped nli"), encoding="utf-8")
+        read_recipe(str(tmp_path / "mine.toml"), "nli")

@@ -44,9 +44,6 @@ def test_every_option_of_training_has_a_parameter_that_shows_its_default() -> No
     found = parameters()
     words = {"class_weights": "no", "halt": "never", "rows": "all", "threads": "its choice"}
     for field in fields(Options):
-        if field.name == "bf16":
-            assert found["precision"].show_default == "bf16"
-            continue
         parameter = found[field.name]
         assert parameter.help, field.name
         wanted = words.get(field.name, str(field.default) if field.default else False)
@@ -58,7 +55,7 @@ def test_what_is_given_becomes_options_and_nothing_else_does() -> None:
     assert command.stated(given) == {}
     given |= {"task": "nli", "epochs": 3, "precision": "fp32", "augment": "typos, noise", "fgm": 0.5}
     options = Options(**command.stated(given))
-    assert chosen(options) == {"epochs": 3, "bf16": False, "augment": ("typos", "noise"), "fgm": 0.5}
+    assert chosen(options) == {"epochs": 3, "augment": ("typos", "noise"), "fgm": 0.5, "precision": "fp32"}
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,11 @@ def train(
         list[str] | None, _option(WHAT, "NAME=TIMES: show each row of a set so often an epoch. May be repeated.")
     ] = None,
     start: Annotated[
-        Path | None, _option(WHAT, "Go on from the adapter and head in this folder, of the same task and rank.")
+        Path | None,
+        _option(
+            WHAT,
+            "Go on from the adapter and head in this folder, of the same rank; of another task, the adapter alone.",
+        ),
     ] = None,
     start_data: Annotated[
         list[Path] | None, _option(WHAT, "A set that the start was trained on: what it held out stays held out.")
@@ -61,7 +65,10 @@ def train(
     batch_tokens: Annotated[int | None, _option(HOW, "Most padded tokens in one pass.", 1024, least=1)] = None,
     accumulate: Annotated[int | None, _option(HOW, "Passes whose gradients make one step.", 1, least=1)] = None,
     optimizer: Annotated[Literal["adamw", "adafactor"] | None, _option(HOW, "The optimiser.", "adamw")] = None,
-    precision: Annotated[Literal["bf16", "fp32"] | None, _option(HOW, "Of the matrix products.", "bf16")] = None,
+    precision: Annotated[
+        Literal["auto", "bf16", "fp32"] | None,
+        _option(HOW, "Of the matrix products; auto: what the processor multiplies faster.", "auto"),
+    ] = None,
     class_weights: Annotated[bool | None, _option(HOW, "Weigh rare classes more.", "no")] = None,
     label_smoothing: Annotated[
         float | None, _option(HOW, "Share of each label spread over all.", 0.05, least=0)
@@ -125,8 +132,6 @@ def stated(given: Mapping[str, Any]) -> dict[str, Any]:
     for listed in ("augment", "translation"):
         if listed in options:
             options[listed] = tuple(part.strip() for part in options[listed].split(","))
-    if given.get("precision"):
-        options["bf16"] = given["precision"] == "bf16"
     return options
 
 

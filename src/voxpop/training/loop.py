@@ -15,15 +15,19 @@ from torch import Tensor
 
 from voxpop.models.batching import Batch, plan
 from voxpop.models.bert import inputs
+from voxpop.models.classifier import choose_dtype
 from voxpop.models.encoding import Tokens
+from voxpop.models.profile import DType
 from voxpop.training import state
 from voxpop.training.adversary import Adversary
 from voxpop.training.board import Board
 from voxpop.training.network import Network
 from voxpop.training.objectives import Objective
-from voxpop.training.options import Options, chosen
+from voxpop.training.options import Options, Precision, chosen
 
 __all__ = ["Encoded", "Loop", "OnStep", "Options", "Progressed", "chosen", "schedule"]
+
+DTYPES: dict[Precision, DType] = {"auto": "auto", "bf16": "bfloat16", "fp32": "float32"}
 
 OnStep = Callable[[int, float], None]
 """Told the number of steps done and the last one's loss."""
@@ -72,6 +76,7 @@ class Loop:
         self.per_epoch = steps_of(training, options)
         self.steps = options.epochs * self.per_epoch
         self.optimizer = optimizer_of(list(network.trained().values()), options)
+        self.bf16 = choose_dtype(DTYPES[options.precision]) is torch.bfloat16
         self.adversary = Adversary(network.words, options.fgm) if options.fgm else None
         self.board: Board | None = None
         self.at = Progressed()
@@ -138,7 +143,7 @@ class Loop:
 
     def _logits(self, data: Encoded, batch: Batch) -> Tensor:
         tensors = inputs([data.sequences[i] for i in batch.indices], batch.width)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.options.bf16):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
             logits: Tensor = self.network(tensors)
         return logits.float()
 

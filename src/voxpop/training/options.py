@@ -7,6 +7,7 @@ from typing import Literal
 
 Method = Literal["lora", "adalora", "prefix", "full"]
 Optimizer = Literal["adamw", "adafactor"]
+Precision = Literal["auto", "bf16", "fp32"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,8 @@ class Options:
     save_steps: int = 100
     threads: int = 0
     """0: as many as torch chooses."""
-    bf16: bool = True
+    precision: Precision = "auto"
+    """Of the matrix products; auto: bf16 where the processor multiplies it in hardware, else fp32 (many times faster)."""
     method: Method = "lora"
     """What is trained of the encoder (see ``voxpop.training.methods``)."""
     prefix_tokens: int = 16

@@ -7,13 +7,13 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from voxpop.errors import SettingError
 from voxpop.models.checkpoint import sha256_of
-from voxpop.models.profile import TASKS, Task
+from voxpop.models.profile import TASKS, Task, read_profile
 from voxpop.records import digest
 from voxpop.training.export import METRICS
 from voxpop.training.finetune import train
@@ -37,7 +37,11 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One training run. ``start``: the earlier stage from whose weights it goes on."""
+    """One training run.
+
+    ``start``: the earlier stage from whose weights it goes on, or ``shipped TASK``: the adapter of the bundled profile
+    for another task.
+    """
 
     stage: str
     sets: tuple[Set, ...]
@@ -78,7 +82,8 @@ def read_recipe(recipe: str, task: Task) -> list[Stage]:
         raise SettingError(f"The recipe {recipe!r} has no stages of {task!r}; it has {', '.join(stated)}")
     seen: list[str] = []
     for stage in stated[task]:
-        if stage.stage in seen or (stage.start is not None and stage.start not in seen):
+        known = (None, *seen, *(f"{_SHIPPED}{other}" for other in TASKS if other != task))
+        if stage.stage in seen or stage.start not in known:
             raise SettingError(
                 f"Stage {stage.stage!r} of recipe {recipe!r} is named twice or starts from no earlier one"
             )
@@ -130,7 +135,7 @@ def follow(
     for stage in stages:
         options = stage.chosen(over)
         data = [find_set(of.name, folder) for of in stage.sets]
-        start = place[stage.start] if stage.start else None
+        start = _start(stage.start, place)
         made_from = _made_from(task, stage, data, options, start)
         if _done(out).get(stage.stage) == made_from and (place[stage.stage] / METRICS).exists():
             continue
@@ -152,10 +157,20 @@ def follow(
     return metrics
 
 
+_SHIPPED = "shipped "
+
+
+def _start(start: str | None, place: Mapping[str, Path]) -> Path | None:
+    if start is None or start in place:
+        return place[start] if start else None
+    bundled = read_profile("bundled")
+    return bundled.tasks[cast(Task, start.removeprefix(_SHIPPED))].adapter
+
+
 def _earlier(stage: Stage, by_name: dict[str, Stage]) -> list[str]:
     """The sets that the weights have seen which the stage starts from."""
     names: list[str] = []
-    while stage.start is not None:
+    while stage.start in by_name:
         stage = by_name[stage.start]
         names = [*(of.name for of in stage.sets), *names]
     return list(dict.fromkeys(names))

@@ -1,4 +1,8 @@
-"""A warm start: the adapter and head of an earlier run of the same task, from which the next stage goes on."""
+"""A warm start: the adapter and head of an earlier run, from which the next stage goes on.
+
+Of a run of another task only the adapter is taken: what it learned of reading two texts side by side helps where pairs
+are few (Phang et al. 2018, arXiv 1811.01088).
+"""
 
 from __future__ import annotations
 
@@ -19,18 +23,17 @@ from voxpop.training.network import Network
 def warm(
     network: Network, start: Path, task: Task, labels: Sequence[str], files: EncoderFiles, options: Options
 ) -> None:
-    """Puts the weights in the folder ``start`` into ``network``.
+    """Puts the weights in the folder ``start`` into ``network``; of another task all but the head.
 
     Raises:
-        ModelError: they are missing, or of another task, encoder, list of labels, rank or scale.
+        ModelError: they are missing, or of another encoder, list of labels, rank or scale.
     """
     (adapter, about), (head, _) = open_tensors(start / ADAPTER), open_tensors(start / HEAD)
-    wanted = {
-        "task": task,
-        "labels": list(labels),
-        "encoder": files.sha256,
-        "scale": options.alpha / options.rank,
-    }
+    wanted: dict[str, object] = {"encoder": files.sha256, "scale": options.alpha / options.rank}
+    if about.get("task") == task:
+        wanted["labels"] = list(labels)
+    else:
+        head = {name: tensor.detach().clone() for name, tensor in network.head.named_parameters()}
     for name, value in wanted.items():
         if about.get(name) != value:
             raise ModelError(f"{start} cannot be the start: its {name} is {about.get(name)!r}, not {value!r}.")
