@@ -148,7 +148,7 @@ class Loop:
         return logits.float()
 
     def _end_epoch(self, progress: Progress) -> None:
-        measured = self.objective.measure(self.validation.gold, self._guesses(self.validation))
+        measured = self.objective.measure(self.validation.gold, self.guesses(self.validation))
         self.at.epoch += 1
         self.at.history.append({"epoch": self.at.epoch, **measured})
         shown = ", ".join(f"{name} {value:.4f}" for name, value in measured.items())
@@ -164,7 +164,8 @@ class Loop:
         self._save()
 
     @torch.inference_mode()
-    def _guesses(self, data: Encoded) -> Tensor:
+    def guesses(self, data: Encoded) -> Tensor:
+        """The answers to each sequence, comparable with its gold ones."""
         self.network.eval()
         guesses = torch.zeros_like(data.gold)
         for batch in data.batches(4 * self.options.batch_tokens):
