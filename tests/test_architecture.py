@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "voxpop"
 
 FLOORS: list[set[str]] = [
-    {"errors"},
+    {"errors", "testing"},
     {"records"},
     {"settings"},
     {"text", "signals", "knowledge", "sources", "log", "models", "store"},

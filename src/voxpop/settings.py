@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from voxpop import testing
 from voxpop.errors import SettingError
 
 
@@ -71,7 +72,7 @@ class Settings:
         environ = os.environ if environ is None else environ
         types = get_type_hints(cls)
         known = {f"VOXPOP_{f.name.upper()}": f.name for f in fields(cls)}
-        unknown = sorted(k for k in environ if k.startswith("VOXPOP_") and k not in known)
+        unknown = sorted(k for k in environ if k.startswith("VOXPOP_") and k not in known and k != testing.VARIABLE)
         if unknown:
             raise SettingError(f"{unknown[0]} is no setting; `voxpop doctor` lists them all")
         return cls(**{n: _parse(k, environ[k], types[n]) for k, n in known.items() if environ.get(k)})
