@@ -24,7 +24,7 @@ FLOORS: list[set[str]] = [
     {"jobs"},
     {"app"},
     {"api", "replay", "consumer", "scheduled", "eventtest"},
-    {"runner"},
+    {"runner", "fleet"},
     {"demo"},
     {"cli"},
     {"__main__"},

@@ -15,6 +15,7 @@ from typing import Literal
 from voxpop import metrics
 from voxpop.app import App
 from voxpop.errors import ModelError, SettingError, VoxpopError
+from voxpop.settings import Settings
 from voxpop.store import models as model_versions
 from voxpop.store import positions
 from voxpop.worker import Step, Worker
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 Role = Literal["news", "social", "analyst"]
 
 
-def main(role: Role) -> None:
+def main(role: Role, settings: Settings | None = None) -> None:
     """Works as a member of the role's consumer group until SIGTERM or SIGINT, then writes what is computed.
 
     Ends the process with status 0 when it was told to end, 78 where settings or models are wrong, so that starting it
@@ -35,7 +36,7 @@ def main(role: Role) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with App() as app:
+        with App(settings) as app:
             worker = _work(app, role, stop)
     except VoxpopError as error:
         sys.stderr.write(f"voxpop: {error}\n")

@@ -12,6 +12,7 @@ may write and from where, ``handler`` isolates what is at fault, ``patience`` wa
 """
 
 from voxpop.worker.member import MOST_TRIES, Worker, drain
+from voxpop.worker.patience import Backoff
 from voxpop.worker.step import Result, Step
 
-__all__ = ["MOST_TRIES", "Result", "Step", "Worker", "drain"]
+__all__ = ["MOST_TRIES", "Backoff", "Result", "Step", "Worker", "drain"]

@@ -27,14 +27,14 @@ class GivenUp(Exception):  # noqa: N818 - a turn of events, not an error
 
 
 class Backoff:
-    """Seconds to wait before the next attempt: doubled each time up to ``MOST_SECONDS``, of which half is chance."""
+    """Seconds to wait before the next attempt: doubled each time up to ``most``, of which half is chance."""
 
-    def __init__(self) -> None:
-        self._next = _FIRST_SECONDS
+    def __init__(self, most: float = MOST_SECONDS) -> None:
+        self._next, self._most = _FIRST_SECONDS, most
 
     def seconds(self) -> float:
         """How long to wait now."""
-        now, self._next = self._next, min(2 * self._next, MOST_SECONDS)
+        now, self._next = self._next, min(2 * self._next, self._most)
         return now * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
     def reset(self) -> None:
