@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from voxpop.models import Reader
 
 _WATCHLIST_SECONDS = 2.0
+_PATIENCE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+"""Seconds after which a database that cannot be reached, or that fell silent, counts as away (libpq's names)."""
 
 
 class App:
@@ -68,7 +70,9 @@ class App:
     @cached_property
     def engine(self) -> Engine:
         """The store, at the schema of this version."""
-        engine = create_engine(self.database_url, pool_pre_ping=True, pool_size=5, max_overflow=10)
+        engine = create_engine(
+            self.database_url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args=_PATIENCE
+        )
         schema.upgrade(engine)
         return engine
 
@@ -175,7 +179,15 @@ class App:
 
     def worker(self, step: Step) -> Worker:
         """A member of the step's consumer group."""
-        return Worker(step, self.log, self.engine, max_records=self.settings.poll_records)
+        s = self.settings
+        return Worker(
+            step,
+            self.log,
+            self.engine,
+            max_records=s.poll_records,
+            queue_bytes=s.queue_bytes,
+            drain_seconds=s.drain_seconds,
+        )
 
     def close(self) -> None:
         """Lets go of everything that was opened."""
