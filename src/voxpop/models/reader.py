@@ -63,6 +63,7 @@ class Reader:
         languages: the languages that it reads.
         topic_labels: the columns of :meth:`topics`.
         tasks: what it can do.
+        backend: what computes; asked directly, it remembers nothing.
     """
 
     def __init__(self, profile: Profile | HubProfile, version: str, backend: Backend) -> None:
@@ -71,18 +72,18 @@ class Reader:
         self.languages: frozenset[Language] = profile.languages
         self.topic_labels = profile.topic.labels
         self.tasks: tuple[Task, ...] = tuple(profile.tasks)
-        self._backend = backend
+        self.backend = backend
         self._rows = Recent[NDArray[np.float32]](REMEMBERED_BYTES, lambda row: row.nbytes)
         self._answers = Recent[tuple[Answer | None]](REMEMBERED_BYTES // 4, lambda _: OVERHEAD)
 
     @property
     def observe(self) -> Callable[[BatchFigures], None] | None:
         """Is told of each batch that is computed, from the thread that computed it; what was remembered is no batch."""
-        return self._backend.runner.observe
+        return self.backend.runner.observe
 
     @observe.setter
     def observe(self, observe: Callable[[BatchFigures], None] | None) -> None:
-        self._backend.runner.observe = observe
+        self.backend.runner.observe = observe
 
     def forget(self) -> None:
         """Forgets what it remembers, so that the next questions are computed."""
@@ -91,14 +92,14 @@ class Reader:
 
     def topics(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Probabilities of shape (texts, topic labels), read off the head of each text (256 tokens, bundled)."""
-        return self._remembered("topic", texts, self._backend.topics)
+        return self._remembered("topic", texts, self.backend.topics)
 
     def sentiment(self, targets: Asked) -> NDArray[np.float32]:
         """Probabilities of shape (targets, 3) in the order of ``records.SENTIMENTS``.
 
         A text that is too long is read in a window around the mentions (128 tokens, bundled).
         """
-        return self._remembered("sentiment", targets, self._backend.sentiment)
+        return self._remembered("sentiment", targets, self.backend.sentiment)
 
     def infer(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         """Probabilities of shape (pairs, 3) that a premise entails, leaves open or contradicts a hypothesis.
@@ -107,7 +108,7 @@ class Reader:
             ModelError: the profile has no inference.
         """
         self._need("nli")
-        return self._remembered("nli", pairs, self._backend.infer)
+        return self._remembered("nli", pairs, self.backend.infer)
 
     def answers(self, asked: Sequence[tuple[str, str]]) -> list[Answer | None]:
         """The span of the text that answers, for each (question, text), or None.
@@ -119,13 +120,13 @@ class Reader:
         found = self._answers.all(
             asked,
             lambda one: fingerprint("qa", *one),
-            lambda missing: ((answer,) for answer in self._backend.answers(missing)),
+            lambda missing: ((answer,) for answer in self.backend.answers(missing)),
         )
         return [answer for (answer,) in found]
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of shape (texts, 384): texts of like meaning have a large inner product."""
-        return self._remembered("embed", texts, self._backend.embed)
+        return self._remembered("embed", texts, self.backend.embed)
 
     def _remembered(
         self, task: str, asked: Sequence[Question], compute: Callable[[list[Question]], NDArray[np.float32]]
