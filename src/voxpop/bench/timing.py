@@ -14,7 +14,7 @@ Tell = Callable[[str], None]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure: what was measured, its value in ``unit``, what is aimed at (``met`` is None: nothing is), and a note."""
+    """A figure: what was measured, its value in ``unit``, what is aimed at (``met`` is None: nothing), and a note."""
 
     name: str
     value: float | None
