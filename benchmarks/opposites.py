@@ -18,6 +18,7 @@ import numpy as np
 from voxpop.models.checkpoint import BUNDLED, find_encoder
 from voxpop.models.classifier import choose_dtype, load_classifier, open_tensors
 from voxpop.models.encoding import TextEncoder
+from voxpop.models.running import Runner
 from voxpop.records import digest
 from voxpop.training.datasets import Example, examples, opposed, read_rows, tokens_of
 from voxpop.training.export import METRICS, task_profile
@@ -90,7 +91,7 @@ def judged(rows: list[Example], run: Path) -> list[list[bool]]:
     _, stated = task_profile(run)
     files = find_encoder(BUNDLED)
     weights = open_tensors(files.weights).tensors
-    classifier = load_classifier(stated, files, weights, choose_dtype("auto"), 4096)
+    classifier = load_classifier("sentiment", stated, files, weights, choose_dtype("auto"), Runner(4096))
     found = classifier.predict(tokens_of("sentiment", rows, TextEncoder(files.tokenizer))).argmax(axis=1)
     by_text: dict[str, list[bool]] = {}
     for row, label in zip(rows, found, strict=True):

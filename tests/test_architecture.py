@@ -23,7 +23,7 @@ FLOORS: list[set[str]] = [
     {"intake", "worker", "training"},
     {"jobs"},
     {"app"},
-    {"api", "replay", "consumer", "scheduled", "eventtest"},
+    {"api", "bench", "replay", "consumer", "scheduled", "eventtest"},
     {"runner", "fleet"},
     {"demo"},
     {"cli"},

@@ -100,7 +100,10 @@ class App:
                 from voxpop import models
 
                 self._reader = models.load(
-                    self.settings.profile, threads=self.settings.threads, batch_tokens=self.settings.batch_tokens
+                    self.settings.profile,
+                    threads=self.settings.threads,
+                    batch_tokens=self.settings.batch_tokens,
+                    device=self.settings.device,
                 )
             return self._reader
 

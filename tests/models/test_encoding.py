@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.pre_tokenizers import PreTokenizer
 
 from voxpop.models.checkpoint import BUNDLED, find_encoder
 from voxpop.models.encoding import CLS, MASK, SEP, TextEncoder, window
@@ -68,3 +73,39 @@ def test_a_far_mention_is_in_the_window(encoder: TextEncoder) -> None:
 )
 def test_window(length: int, masks: list[int], start: int) -> None:
     assert window(length, masks, 126) == start
+
+
+class Counted:
+    """Cuts at blanks, and counts the texts that it cuts."""
+
+    def __init__(self) -> None:
+        self.texts = 0
+
+    def pre_tokenize(self, text: Any) -> None:
+        """What the tokenizer calls."""
+        self.texts += 1
+        text.split(lambda _, part: part.split(" ", "removed"))
+
+
+def test_topic_sentiment_questions_and_statements_of_a_text_share_one_tokenisation() -> None:
+    tokenizer, counted = Tokenizer.from_file(str(find_encoder(BUNDLED).tokenizer)), Counted()
+    tokenizer.pre_tokenizer = PreTokenizer.custom(counted)
+    encoder = TextEncoder(tokenizer)
+    text = "calder fell while nordhafen rose"
+    topic = encoder.heads([text], 64)
+    sentiment = encoder.targets([(text, ((0, 6),)), (text, ((18, 27),))], 64)
+    assert counted.texts == 1
+    encoder.passages([("who fell", text), ("who rose", text)], 64, 16)
+    encoder.pairs([(text, "calder fell"), (text, "it rose")], 64)
+    assert counted.texts == 1 + 2 + 2
+    fresh = TextEncoder(find_encoder(BUNDLED).tokenizer)
+    assert fresh.targets([(text, ((0, 6),)), (text, ((18, 27),))], 64) == sentiment
+    assert fresh.heads([text], 64) == topic
+
+
+def test_threads_share_a_tokenizer(encoder: TextEncoder) -> None:
+    texts = [f"Calder fell by {n} percent " * (1 + n % 9) for n in range(200)]
+    alone = TextEncoder(find_encoder(BUNDLED).tokenizer).heads(texts, 64)
+    with ThreadPoolExecutor(8) as pool:
+        turns = pool.map(lambda turn: encoder.heads(texts[turn::16], 64) == alone[turn::16], range(16))
+        assert all(turns)

@@ -23,7 +23,7 @@ from voxpop.models import profile as adapters
 from voxpop.models.hub import mentioning
 from voxpop.models.hub_network import order_of
 from voxpop.models.hub_profile import read_any
-from voxpop.models.reader import Reader
+from voxpop.models.reader import Backend, Reader
 
 SENTENCE = "shares of the steel maker Calder fell after its auditor resigned and lenders asked for cash"
 TEXTS = [
@@ -161,14 +161,15 @@ def test_answers_are_the_best_spans_of_plain_transformers(kind: Path, reader: Re
 
 
 def everything(
-    reader: Reader, texts: Sequence[str], pairs: Sequence[tuple[str, str]], asked: Sequence[tuple[str, str]]
+    reader: Backend, texts: Sequence[str], pairs: Sequence[tuple[str, str]], asked: Sequence[tuple[str, str]]
 ) -> list[NDArray[Any]]:
     targets = [(text, ((0, len(text) // 3),) if i % 2 else ()) for i, text in enumerate(texts)]
     margins = [answer.margin if answer else -1.0 for answer in reader.answers(asked)]
     return [reader.topics(texts), reader.sentiment(targets), reader.infer(pairs), np.array(margins)]
 
 
-def assert_independent(reader: Reader, some: slice = slice(None)) -> None:
+def assert_independent(loaded: Reader, some: slice = slice(None)) -> None:
+    reader = loaded.backend  # which remembers nothing
     texts, pairs, asked = TEXTS[some], PAIRS[some], ASKED[some]
     whole = everything(reader, texts, pairs, asked)
     alone = [everything(reader, [t], [p], [a]) for t, p, a in zip(texts, pairs, asked, strict=True)]
@@ -196,7 +197,7 @@ def test_nor_do_they_in_layers_of_full_size(tmp_path: Path, dtype: str, last: in
 def test_threads_may_share_a_reader(reader: Reader) -> None:
     expected = reader.topics(TEXTS)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: reader.topics(TEXTS), range(12)))
+        found = list(pool.map(lambda _: reader.backend.topics(TEXTS), range(12)))
     assert all(np.array_equal(one, expected) for one in found)
 
 

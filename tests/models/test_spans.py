@@ -17,6 +17,7 @@ from voxpop.models.checkpoint import BUNDLED, find_encoder
 from voxpop.models.classifier import load_span_reader, open_tensors
 from voxpop.models.encoding import TextEncoder, window_starts
 from voxpop.models.profile import INFERENCES, STRIDE, read_profile
+from voxpop.models.running import Runner
 from voxpop.models.spans import LONGEST, Answer, Decoding, SpanReader, best_spans
 from voxpop.training.network import plain_encoder
 
@@ -42,7 +43,7 @@ def span_reader(profile: Path, dtype: torch.dtype = torch.float32, budget: int =
     task = read_profile(str(profile)).tasks["qa"]
     files = find_encoder(BUNDLED)
     encoder = open_tensors(files.weights).tensors
-    return load_span_reader(task, files, encoder, TextEncoder(files.tokenizer), dtype, budget)
+    return load_span_reader(task, files, encoder, TextEncoder(files.tokenizer), dtype, Runner(budget))
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,19 @@ def told() -> Iterator[None]:
 def main() -> None:
     """The entry point."""
     # Imported for their commands, which register themselves.
-    from voxpop.cli import demo, evaluate, intake, judge, models, stream, surge, system, train, worker  # noqa: F401
+    from voxpop.cli import (  # noqa: F401
+        bench,
+        demo,
+        evaluate,
+        intake,
+        judge,
+        models,
+        stream,
+        surge,
+        system,
+        train,
+        worker,
+    )
 
     with told():
         app()

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 __all__ = ["Reader", "Target", "load"]
 
 
-def load(profile: str, *, threads: int = 0, batch_tokens: int = 4096, home: Path | None = None) -> Reader:
+def load(
+    profile: str, *, threads: int = 0, batch_tokens: int = 4096, home: Path | None = None, device: str = "auto"
+) -> Reader:
     """Loads the model profile of that name (or at that path); see :func:`voxpop.models.reader.load`.
 
     Raises:
-        ModelError: a profile, checkpoint, encoder, adapter or head is missing, corrupt or not the one that was named.
+        ModelError: a profile, checkpoint, encoder, adapter or head is missing, corrupt or not the one that was named;
+            there is no such device.
     """
     from voxpop.models import reader
 
-    return reader.load(profile, threads=threads, batch_tokens=batch_tokens, home=home)
+    return reader.load(profile, threads=threads, batch_tokens=batch_tokens, home=home, device=device)

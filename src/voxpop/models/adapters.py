@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from voxpop.models.checkpoint import find_encoder
@@ -18,19 +19,24 @@ from voxpop.models.classifier import (
     open_tensors,
 )
 from voxpop.models.encoding import TextEncoder, Tokens
+from voxpop.models.engine import Engine, Padded
 from voxpop.models.profile import Profile, Task
+from voxpop.models.running import Runner
 from voxpop.models.spans import Answer, SpanReader
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class AdapterBackend:
-    """Encoders with adapters behind the reader's methods."""
+    """Encoders with adapters behind the reader's methods, all of whose batches go through one ``runner``."""
 
     profile: Profile
     encoders: dict[str, TextEncoder]
     classifiers: dict[Task, Classifier]
     spans: SpanReader | None
     embedder: Embedder
+    runner: Runner
 
     def topics(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Probabilities of shape (texts, topic labels), read off the head of each text."""
@@ -62,25 +68,37 @@ class AdapterBackend:
         return self._encoder("topic").heads(texts, self.profile.topic.max_tokens)
 
 
-def load_adapters(stated: Profile, batch_tokens: int) -> tuple[AdapterBackend, str]:
+def load_adapters(
+    stated: Profile, batch_tokens: int, *, threads: int = 0, device: torch.device = CPU
+) -> tuple[AdapterBackend, str]:
     """The backend of a profile and its version.
 
     Raises:
         ModelError: an encoder, adapter or head is missing, corrupt or not the one that was named.
     """
-    dtype = choose_dtype(stated.dtype)
+    dtype = choose_dtype(stated.dtype, device)
+    runner = Runner(batch_tokens, threads=threads, engine=_engine(device, dtype))
     files = {name: find_encoder(name) for name in sorted({task.encoder for task in stated.tasks.values()})}
     weights = {name: open_tensors(found.weights).tensors for name, found in files.items()}
     encoders = {name: TextEncoder(found.tokenizer) for name, found in files.items()}
     classifiers: dict[Task, Classifier] = {
-        name: load_classifier(task, files[task.encoder], weights[task.encoder], dtype, batch_tokens)
+        name: load_classifier(name, task, files[task.encoder], weights[task.encoder], dtype, runner)
         for name, task in stated.tasks.items()
         if name != "qa"
     }
     spans = None
     if task := stated.qa:
         of_task = files[task.encoder], weights[task.encoder], encoders[task.encoder]
-        spans = load_span_reader(task, *of_task, dtype, batch_tokens)
-    embedder = Embedder({n: t.to(dtype) for n, t in weights[stated.topic.encoder].items()}, batch_tokens)
+        spans = load_span_reader(task, *of_task, dtype, runner)
+    embedder = Embedder({n: t.to(device, dtype) for n, t in weights[stated.topic.encoder].items()}, runner)
     version = stated.version({name: found.sha256 for name, found in files.items()}, str(dtype))
-    return AdapterBackend(stated, encoders, classifiers, spans, embedder), version
+    return AdapterBackend(stated, encoders, classifiers, spans, embedder, runner), version
+
+
+def _engine(device: torch.device, dtype: torch.dtype) -> Engine:
+    """How batches are computed there: a card's packed attention takes no float32."""
+    if device.type == "cpu" or dtype == torch.float32:
+        return Padded(device)
+    from voxpop.models.cuda import Packed
+
+    return Packed(device)

@@ -6,9 +6,11 @@ LoRA: Hu et al. 2021, arXiv 2106.09685: W' = W + (alpha / r) B A.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -43,16 +45,17 @@ class Inputs(NamedTuple):
 
 def inputs(sequences: Sequence[Tokens], width: int, pad: int = 0) -> Inputs:
     """Pads to ``width`` with ``pad`` (0: BERT's ``[PAD]``)."""
-    ids = torch.full((len(sequences), width), pad, dtype=torch.long)
-    real = torch.zeros((len(sequences), width), dtype=torch.bool)
-    target, second = torch.zeros_like(real), torch.zeros_like(real)
-    for row, (tokens, positions, begin) in enumerate(sequences):
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        real[row, : len(tokens)] = True
-        target[row, positions] = True
-        if begin:
-            second[row, begin : len(tokens)] = True
-    return Inputs(ids, real, target, second)
+    places = np.arange(width)
+    lengths = np.array([len(sequence.ids) for sequence in sequences], dtype=np.int64)
+    begins = np.array([sequence.second for sequence in sequences], dtype=np.int64)
+    real = places < lengths[:, None]
+    ids = np.full(real.shape, pad, dtype=np.int64)
+    ids[real] = np.fromiter(chain.from_iterable(s.ids for s in sequences), np.int64, int(lengths.sum()))
+    target = np.zeros_like(real)
+    for row, sequence in enumerate(sequences):
+        target[row, sequence.target] = True
+    second = real & (begins[:, None] > 0) & (places >= begins[:, None])
+    return Inputs(*map(torch.from_numpy, (ids, real, target, second)))
 
 
 def encode(weights: Weights, batch: Inputs) -> Tensor:
@@ -63,27 +66,47 @@ def encode(weights: Weights, batch: Inputs) -> Tensor:
 
 def encode_words(weights: Weights, words: Tensor, batch: Inputs) -> Tensor:
     """Hidden states of word embeddings ``words`` (b, w, 384), which need not be those of the batch's ids."""
-    hidden = words + functional.embedding(batch.second.long(), weights["embeddings.token_type_embeddings.weight"])
-    hidden = hidden + weights["embeddings.position_embeddings.weight"][: words.shape[1]]
-    hidden = _norm(weights, "embeddings.LayerNorm", hidden)
     mask = batch.real[:, None, None, :]  # (b, 1, 1, w): every token looks at the real ones
+
+    def attend(layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attention among the tokens of each row."""
+        query, key, value, seen = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), mask
+        if f"prefix.{layer}.key" in weights:
+            key, value, seen = _prefixed(weights, layer, key, value, seen)
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=seen).transpose(1, 2)
+
+    places = torch.arange(words.shape[1], device=words.device)
+    return blocks(weights, embedded(weights, words, batch.second, places), attend)
+
+
+def embedded(weights: Weights, words: Tensor, second: Tensor, places: Tensor) -> Tensor:
+    """What the first block sees: word embeddings (…, 384) with those of the text (…) and of the place (…) added."""
+    hidden = words + functional.embedding(second.long(), weights["embeddings.token_type_embeddings.weight"])
+    hidden = hidden + functional.embedding(places, weights["embeddings.position_embeddings.weight"])
+    return _norm(weights, "embeddings.LayerNorm", hidden)
+
+
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""Attention of a layer: its number, and query, key and value (…, heads, 32), to the same shape."""
+
+
+def blocks(weights: Weights, hidden: Tensor, attend: Attend) -> Tensor:
+    """All layers over hidden states (…, 384), whose leading dimensions only ``attend`` looks at."""
     for layer in range(LAYERS):
-        hidden = _block(weights, layer, hidden, mask)
+        hidden = _block(weights, layer, hidden, attend)
     return hidden
 
 
-def _block(weights: Weights, layer: int, hidden: Tensor, mask: Tensor) -> Tensor:
+def _block(weights: Weights, layer: int, hidden: Tensor, attend: Attend) -> Tensor:
     at = f"encoder.layer.{layer}."
     query, key, value = (
-        _linear(weights, f"{at}attention.self.{name}", hidden).view(*hidden.shape[:2], HEADS, -1).transpose(1, 2)
+        _linear(weights, f"{at}attention.self.{name}", hidden).view(*hidden.shape[:-1], HEADS, -1)
         for name in ("query", "key", "value")
-    )  # (b, heads, w, 32) each
-    if f"prefix.{layer}.key" in weights:
-        key, value, mask = _prefixed(weights, layer, key, value, mask)
-    attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    attended = _linear(weights, f"{at}attention.output.dense", attended.transpose(1, 2).flatten(2))
+    )
+    attended = attend(layer, query, key, value).flatten(-2)
+    attended = _linear(weights, f"{at}attention.output.dense", attended)
     hidden = _norm(weights, f"{at}attention.output.LayerNorm", attended + hidden)
-    inner = functional.gelu(_linear(weights, f"{at}intermediate.dense", hidden))  # (b, w, 1536)
+    inner = functional.gelu(_linear(weights, f"{at}intermediate.dense", hidden))  # (…, 1536)
     return _norm(weights, f"{at}output.LayerNorm", _linear(weights, f"{at}output.dense", inner) + hidden)
 
 

@@ -15,11 +15,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from voxpop.errors import ModelError
-from voxpop.models.batching import plan
-from voxpop.models.bert import Weights, encode, inputs, merged, pool
+from voxpop.models.batching import Batch
+from voxpop.models.bert import Weights, merged
 from voxpop.models.checkpoint import EncoderFiles, check
 from voxpop.models.encoding import TextEncoder, Tokens
-from voxpop.models.profile import ADAPTER, HEAD, STRIDE, DType, TaskProfile
+from voxpop.models.profile import ADAPTER, HEAD, STRIDE, DType, Task, TaskProfile
+from voxpop.models.running import Runner
 from voxpop.models.spans import Decoding, SpanReader
 
 METADATA = "voxpop"
@@ -50,22 +51,23 @@ def open_tensors(path: Path) -> Opened:
 class Classifier:
     """Probabilities of one task's labels, calibrated by one ``temperature`` (Guo et al. 2017, arXiv 1706.04599)."""
 
-    def __init__(self, weights: Weights, head: Weights, batch_tokens: int, temperature: float = 1.0) -> None:
-        self._weights, self._head, self._budget = weights, head, batch_tokens
+    def __init__(self, task: str, weights: Weights, head: Weights, runner: Runner, temperature: float = 1.0) -> None:
+        self._task, self._weights, self._head, self._runner = task, weights, head, runner
         self._temperature = temperature
 
-    @torch.inference_mode()
     def predict(self, sequences: Sequence[Tokens]) -> NDArray[np.float32]:
-        """Probabilities (sequences, labels), each row independent of the others to the last bit."""
+        """Probabilities (sequences, labels), each row independent of the others to the last bit on a processor."""
         result = np.zeros((len(sequences), len(self._head["bias"])), dtype=np.float32)
-        for batch in plan([len(sequence.ids) for sequence in sequences], self._budget):
-            logits = self._logits([sequences[i] for i in batch.indices], batch.width)
-            result[batch.indices] = (logits / self._temperature).softmax(dim=1).numpy()
+
+        def compute(batch: Batch) -> Tensor:
+            features = self._runner.engine.features(self._weights, [sequences[i] for i in batch.indices], batch.width)
+            return self._runner.engine.fetch((self._logits(features) / self._temperature).softmax(dim=1))
+
+        for batch, probabilities in self._runner.run(self._task, [len(one.ids) for one in sequences], compute):
+            result[batch.indices] = probabilities.numpy()
         return result
 
-    def _logits(self, sequences: Sequence[Tokens], width: int) -> Tensor:
-        batch = inputs(sequences, width)
-        features = pool(encode(self._weights, batch), batch)  # (b, 768)
+    def _logits(self, features: Tensor) -> Tensor:
         # Not a matrix product: its kernel, and so its last bits, would follow from the number of rows.
         return (features[:, None, :] * self._head["weight"]).sum(dim=2) + self._head["bias"]
 
@@ -73,17 +75,20 @@ class Classifier:
 class Embedder:
     """Sentence embeddings of the encoder as it was pretrained, without an adapter."""
 
-    def __init__(self, weights: Weights, batch_tokens: int) -> None:
-        self._weights, self._budget = weights, batch_tokens
+    def __init__(self, weights: Weights, runner: Runner) -> None:
+        self._weights, self._runner = weights, runner
 
-    @torch.inference_mode()
     def vectors(self, sequences: Sequence[Tokens]) -> NDArray[np.float32]:
         """Unit vectors (sequences, 384): the mean of the tokens' hidden states, scaled."""
         result = np.zeros((len(sequences), hidden_size(self._weights)), dtype=np.float32)
-        for planned in plan([len(sequence.ids) for sequence in sequences], self._budget):
-            batch = inputs([sequences[i] for i in planned.indices], planned.width)
-            mean = pool(encode(self._weights, batch), batch)[:, : result.shape[1]]
-            result[planned.indices] = torch.nn.functional.normalize(mean, dim=1).numpy()
+
+        def compute(batch: Batch) -> Tensor:
+            features = self._runner.engine.features(self._weights, [sequences[i] for i in batch.indices], batch.width)
+            mean = features[:, : result.shape[1]]
+            return self._runner.engine.fetch(torch.nn.functional.normalize(mean, dim=1))
+
+        for batch, vectors in self._runner.run("embed", [len(one.ids) for one in sequences], compute):
+            result[batch.indices] = vectors.numpy()
         return result
 
 
@@ -93,6 +98,11 @@ class Loaded(NamedTuple):
     weights: Weights
     head: Weights
     about: dict[str, Any]
+
+    def to(self, device: torch.device) -> Loaded:
+        """The same on ``device``."""
+        weights, head = ({name: t.to(device) for name, t in of.items()} for of in (self.weights, self.head))
+        return Loaded(weights, head, self.about)
 
 
 def load_weights(task: TaskProfile, files: EncoderFiles, encoder: Weights, dtype: torch.dtype, features: int) -> Loaded:
@@ -119,15 +129,15 @@ def load_weights(task: TaskProfile, files: EncoderFiles, encoder: Weights, dtype
 
 
 def load_classifier(
-    task: TaskProfile, files: EncoderFiles, encoder: Weights, dtype: torch.dtype, batch_tokens: int
+    name: Task, task: TaskProfile, files: EncoderFiles, encoder: Weights, dtype: torch.dtype, runner: Runner
 ) -> Classifier:
-    """The classifier of a task.
+    """The classifier of a task, on the runner's device.
 
     Raises:
         ModelError: as :func:`load_weights`.
     """
-    weights, head, about = load_weights(task, files, encoder, dtype, 2 * hidden_size(encoder))
-    return Classifier(weights, head, batch_tokens, float(about.get("temperature", 1.0)))
+    loaded = load_weights(task, files, encoder, dtype, 2 * hidden_size(encoder)).to(runner.engine.device)
+    return Classifier(name, loaded.weights, loaded.head, runner, float(loaded.about.get("temperature", 1.0)))
 
 
 def load_span_reader(
@@ -136,23 +146,22 @@ def load_span_reader(
     encoder: Weights,
     text_encoder: TextEncoder,
     dtype: torch.dtype,
-    batch_tokens: int,
+    runner: Runner,
 ) -> SpanReader:
-    """What answers questions.
+    """What answers questions, on the runner's device.
 
     Raises:
         ModelError: as :func:`load_weights`.
     """
-    weights, head, about = load_weights(task, files, encoder, dtype, hidden_size(encoder))
-    decoding = Decoding(**about.get("decoding", {}))
+    loaded = load_weights(task, files, encoder, dtype, hidden_size(encoder)).to(runner.engine.device)
     return SpanReader(
         text_encoder,
-        weights,
-        head,
-        decoding,
+        loaded.weights,
+        loaded.head,
+        Decoding(**loaded.about.get("decoding", {})),
         max_tokens=task.max_tokens,
         stride=min(STRIDE, task.max_tokens // 4),
-        batch_tokens=batch_tokens,
+        runner=runner,
     )
 
 
@@ -161,20 +170,32 @@ def hidden_size(encoder: Weights) -> int:
     return encoder["embeddings.LayerNorm.bias"].numel()
 
 
-def choose_dtype(wanted: DType) -> torch.dtype:
-    """The number format of the encoder.
+BF16_GAIN = 1.5
+"""How much faster bfloat16 must be measured than float32 before a processor uses it."""
 
-    "auto" is bfloat16 where the processor multiplies it in hardware and does so faster than float32.
+
+def choose_dtype(wanted: DType, device: torch.device | None = None) -> torch.dtype:
+    """The number format of the encoder on ``device`` (None: the processor).
+
+    "auto" is bfloat16 on a card, and on a processor that multiplies it in hardware and is measured, when this is
+    called, to do so at least ``BF16_GAIN`` times as fast as float32. `voxpop bench` says how many labels it changes.
     """
     if wanted != "auto":
         return torch.bfloat16 if wanted == "bfloat16" else torch.float32
-    supported = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if supported and _bf16_is_faster() else torch.float32
+    if device is not None and device.type == "cuda":
+        return torch.bfloat16
+    return torch.bfloat16 if bf16_in_hardware() and _bf16_gain() >= BF16_GAIN else torch.float32
+
+
+def bf16_in_hardware() -> bool:
+    """Whether the processor multiplies bfloat16."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 @torch.inference_mode()
-def _bf16_is_faster() -> bool:
-    """Compares the encoder's largest product, at the best of several turns: a busy machine slows both alike."""
+def _bf16_gain() -> float:
+    """How many times as fast the encoder's largest product is in bfloat16, at the best of several turns: a busy
+    machine slows both alike."""
     seconds = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
     for _ in range(6):
         for dtype in seconds:
@@ -182,4 +203,4 @@ def _bf16_is_faster() -> bool:
             start = time.perf_counter()
             torch.nn.functional.linear(left, right)
             seconds[dtype] = min(seconds[dtype], time.perf_counter() - start)
-    return seconds[torch.bfloat16] < seconds[torch.float32]
+    return seconds[torch.float32] / seconds[torch.bfloat16]

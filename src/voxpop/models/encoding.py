@@ -15,6 +15,7 @@ from typing import NamedTuple
 from tokenizers import Encoding, Tokenizer
 
 from voxpop.errors import ModelError
+from voxpop.models.recent import Recent
 
 CLS, SEP, MASK = 101, 102, 103
 """Ids in the vocabulary of BERT (uncased, English)."""
@@ -60,8 +61,19 @@ class Passage(NamedTuple):
     offsets: list[tuple[int, int]]
 
 
+ENCODED_BYTES = 64_000_000
+"""Room for texts that were tokenised lately: a few thousand."""
+
+_TOKEN_BYTES = 150
+"""Of a tokenised text, roughly, each token takes so many."""
+
+
 class TextEncoder:
-    """Wordpieces by the fast tokenizer. Nothing is changed after construction, so threads may share it."""
+    """Wordpieces by the fast tokenizer. The tokenizer is not changed after construction, so threads may share it.
+
+    A text that was tokenised lately is not tokenised again: its topic, the sentiment towards each of its entities, and
+    every question and statement about it share one tokenisation.
+    """
 
     def __init__(self, source: Path | Tokenizer, frame: Frame = BERT) -> None:
         """Reads ``tokenizer.json``, or takes a tokenizer that nobody else uses.
@@ -78,6 +90,7 @@ class TextEncoder:
         self._tokenizer.no_padding()
         # "[MASK]" typed by an author is text: it must not be taken for the target.
         self._tokenizer.encode_special_tokens = True
+        self._recent = Recent[Encoding](ENCODED_BYTES, lambda encoding: _TOKEN_BYTES * len(encoding))
 
     def heads(self, texts: Sequence[str], max_tokens: int) -> list[Tokens]:
         """The first ``max_tokens`` tokens of each text, those of the frame included."""
@@ -153,6 +166,9 @@ class TextEncoder:
         return dict(zip(distinct, self._encode(distinct), strict=True))
 
     def _encode(self, texts: Sequence[str]) -> list[Encoding]:
+        return self._recent.all(texts, lambda text: text, self._tokenised)
+
+    def _tokenised(self, texts: Sequence[str]) -> list[Encoding]:
         # Blanks of the same length: offsets stay those of the text.
         blanked = [_HIDDEN.sub(lambda match: " " * len(match[0]), text) for text in texts]
         encodings: list[Encoding] = self._tokenizer.encode_batch(blanked, add_special_tokens=False)

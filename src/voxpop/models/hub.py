@@ -21,10 +21,12 @@ from voxpop.models.bert import answerable, inputs
 from voxpop.models.checkpoint import BUNDLED, find_encoder
 from voxpop.models.classifier import Embedder, choose_dtype, open_tensors
 from voxpop.models.encoding import Passage, TextEncoder
+from voxpop.models.engine import Padded
 from voxpop.models.hub_lock import Files, check_files, find
 from voxpop.models.hub_network import HubClassifier, Network, check_length, load_network, order_of
 from voxpop.models.hub_profile import HubProfile, HubTask
 from voxpop.models.profile import INFERENCES, MAX_TOKENS, STRIDE, Task
+from voxpop.models.running import Runner
 from voxpop.models.spans import Answer, Decoding, SpanDecoder
 from voxpop.records import SENTIMENTS
 
@@ -32,19 +34,20 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[^\sa-z])|(?<=[。！？；])|\n+")
 _ABBREVIATION = re.compile(r"(?:\b(?:[A-Za-z]|Inc|Corp|Cos?|Ltd|Bros|Mrs?|Ms|Dr|St|Nos?|vs|Jr|Sr|Gov|Gen|Sen|Rep))\.$")
 
 Spans = Sequence[tuple[int, int]]
+CPU = torch.device("cpu")
 
 
 class HubSpanReader(SpanDecoder):
     """A checkpoint for question answering."""
 
-    def __init__(self, network: Network, task: HubTask, batch_tokens: int) -> None:
+    def __init__(self, network: Network, task: HubTask, runner: Runner) -> None:
         self._network = network
         super().__init__(
             network.encoder,
             Decoding(task.threshold),
             max_tokens=task.max_tokens,
             stride=min(STRIDE, task.max_tokens // 4),
-            batch_tokens=batch_tokens,
+            runner=runner,
         )
 
     def logits(self, passages: Sequence[Passage], width: int) -> Tensor:
@@ -52,7 +55,8 @@ class HubSpanReader(SpanDecoder):
         sequences = [passage.tokens for passage in passages]
         found = self._network.logits(sequences, width)
         logits = torch.stack([found["start_logits"], found["end_logits"]], dim=2)
-        return logits.masked_fill(~answerable(inputs(sequences, width)).unsqueeze(-1), -torch.inf)
+        allowed = answerable(self._network.engine.sent(inputs(sequences, width)))
+        return logits.masked_fill(~allowed.unsqueeze(-1), -torch.inf)
 
     def spans(self, asked: Sequence[tuple[str, str]], most: int) -> list[list[Answer]]:
         """The ``most`` best spans for each (question, text), best first, without the blanks at their ends."""
@@ -75,6 +79,7 @@ class Loaded(NamedTuple):
     spans: HubSpanReader | None
     embedder: Embedder
     embedding_encoder: TextEncoder
+    runner: Runner
 
 
 class HubBackend:
@@ -82,6 +87,7 @@ class HubBackend:
 
     def __init__(self, profile: HubProfile, loaded: Loaded) -> None:
         self._stated, self._loaded = profile.tasks, loaded
+        self.runner = loaded.runner
 
     def topics(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Probabilities of shape (texts, topic labels)."""
@@ -150,7 +156,9 @@ def _sentences(text: str) -> list[tuple[int, int]]:
     return list(zip(starts, [*(start for start, _ in ends), len(text)], strict=True))
 
 
-def load_hub(profile: HubProfile, home: Path, batch_tokens: int) -> tuple[HubBackend, str]:
+def load_hub(
+    profile: HubProfile, home: Path, batch_tokens: int, *, threads: int = 0, device: torch.device = CPU
+) -> tuple[HubBackend, str]:
     """The backend of a profile and its version: all files are checked and loaded before any text is read.
 
     Raises:
@@ -159,39 +167,40 @@ def load_hub(profile: HubProfile, home: Path, batch_tokens: int) -> tuple[HubBac
     files = find(profile, home)
     for name in profile.repositories:
         check_files(name, files[name], profile.name)
-    dtype = choose_dtype(profile.dtype)
-    networks = {name: _load_task(name, task, files, dtype) for name, task in profile.tasks.items() if task.checkpoint}
+    dtype = choose_dtype(profile.dtype, device)
+    engine = Padded(device)
+    runner = Runner(batch_tokens, threads=threads, engine=engine)
+    networks = {
+        name: _load_task(name, task, files, dtype, engine) for name, task in profile.tasks.items() if task.checkpoint
+    }
     if profile.topic.hypotheses and profile.nli:
         check_length(profile.nli.checkpoint, networks["nli"], profile.topic.max_tokens)
     loaded = Loaded(
-        {
-            name: _classifier(name, profile.tasks[name], networks[name], batch_tokens)
-            for name in networks
-            if name != "qa"
-        },
+        {name: _classifier(name, profile.tasks[name], networks[name], runner) for name in networks if name != "qa"},
         {name: network.encoder for name, network in networks.items()},
-        HubSpanReader(networks["qa"], profile.tasks["qa"], batch_tokens) if "qa" in networks else None,
-        *_embedding(dtype, batch_tokens),
+        HubSpanReader(networks["qa"], profile.tasks["qa"], runner) if "qa" in networks else None,
+        *_embedding(dtype, runner),
+        runner,
     )
     version = profile.version({name: of.sha256 for name, of in files.items()}, str(dtype))
     return HubBackend(profile, loaded), version
 
 
-def _load_task(name: Task, task: HubTask, files: Mapping[str, Files], dtype: torch.dtype) -> Network:
-    network = load_network(task.checkpoint, files[task.checkpoint], name, dtype)
+def _load_task(name: Task, task: HubTask, files: Mapping[str, Files], dtype: torch.dtype, engine: Padded) -> Network:
+    network = load_network(task.checkpoint, files[task.checkpoint], name, dtype, engine)
     check_length(task.checkpoint, network, task.max_tokens)
     return network
 
 
-def _classifier(name: Task, task: HubTask, network: Network, batch_tokens: int) -> HubClassifier:
+def _classifier(name: Task, task: HubTask, network: Network, runner: Runner) -> HubClassifier:
     ours: Mapping[Task, tuple[str, ...]] = {"sentiment": SENTIMENTS, "nli": INFERENCES}
     # The profile's order of labels is that of the outputs; ours is that of the records.
     outputs = order_of(task.checkpoint, network.names, task.labels)
     by_label = dict(zip(task.labels, outputs, strict=True))
-    return HubClassifier(network, [by_label[label] for label in ours.get(name, task.labels)], batch_tokens)
+    return HubClassifier(name, network, [by_label[label] for label in ours.get(name, task.labels)], runner)
 
 
-def _embedding(dtype: torch.dtype, batch_tokens: int) -> tuple[Embedder, TextEncoder]:
-    bundled = find_encoder(BUNDLED)
-    weights = {name: tensor.to(dtype) for name, tensor in open_tensors(bundled.weights).tensors.items()}
-    return Embedder(weights, batch_tokens), TextEncoder(bundled.tokenizer)
+def _embedding(dtype: torch.dtype, runner: Runner) -> tuple[Embedder, TextEncoder]:
+    bundled, device = find_encoder(BUNDLED), runner.engine.device
+    weights = {name: tensor.to(device, dtype) for name, tensor in open_tensors(bundled.weights).tensors.items()}
+    return Embedder(weights, runner), TextEncoder(bundled.tokenizer)

@@ -20,10 +20,12 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from voxpop.errors import ModelError
-from voxpop.models.batching import padded_width, plan
+from voxpop.models.batching import Batch, padded_width
 from voxpop.models.bert import inputs
 from voxpop.models.encoding import Frame, TextEncoder, Tokens
+from voxpop.models.engine import Padded
 from voxpop.models.hub_lock import Files
+from voxpop.models.running import Runner
 
 SHIFTED = ("roberta", "xlm-roberta")
 """Architectures whose positions begin behind the padding's id."""
@@ -45,11 +47,12 @@ class Network(NamedTuple):
     names: tuple[str, ...]
     limit: int
     typed: bool
+    engine: Padded
 
     def logits(self, sequences: Sequence[Tokens], width: int) -> dict[str, Tensor]:
         """The outputs of sequences padded to ``width``: ``logits`` (b, labels), or ``start_logits`` and ``end_logits``
         (b, w), in float32."""
-        batch = inputs(sequences, width, self.encoder.frame.pad)
+        batch = self.engine.sent(inputs(sequences, width, self.encoder.frame.pad))
         asked: dict[str, Tensor] = {"input_ids": batch.ids, "attention_mask": batch.real[:, None, None, :]}
         if self.typed:
             asked["token_type_ids"] = batch.second.long()
@@ -57,14 +60,15 @@ class Network(NamedTuple):
         return {name: value.float() for name, value in found.items() if name.endswith("logits")}
 
 
-def load_network(name: str, files: Files, task: str, dtype: torch.dtype) -> Network:
-    """The network of a checkpoint whose files are checked.
+def load_network(name: str, files: Files, task: str, dtype: torch.dtype, engine: Padded) -> Network:
+    """The network of a checkpoint whose files are checked, on the engine's device.
 
     Args:
         name: what the checkpoint is called in errors.
         files: its folder.
         task: "qa", or another for a classifier of sequences.
         dtype: the number format of its weights.
+        engine: what computes.
 
     Raises:
         ModelError: it has no safetensors, is corrupt, asks for code of its own, or is not of a kind that is read.
@@ -103,7 +107,8 @@ def load_network(name: str, files: Files, task: str, dtype: torch.dtype) -> Netw
     shift = config.pad_token_id + 1 if config.model_type in SHIFTED else 0
     names = tuple(str(config.id2label[i]) for i in range(config.num_labels))
     typed = getattr(config, "type_vocab_size", 0) > 1
-    return Network(model.eval(), encoder, names, config.max_position_embeddings - shift, typed)
+    limit = config.max_position_embeddings - shift
+    return Network(model.eval().to(engine.device), encoder, names, limit, typed, engine)
 
 
 def _refuse_code(name: str, folder: Path) -> None:
@@ -207,16 +212,19 @@ def _plain(label: str) -> str:
 class HubClassifier:
     """Scores and probabilities of one task's labels, each row independent of the others."""
 
-    def __init__(self, network: Network, order: Sequence[int], batch_tokens: int) -> None:
-        self._network, self._order, self._budget = network, list(order), batch_tokens
+    def __init__(self, task: str, network: Network, order: Sequence[int], runner: Runner) -> None:
+        self._task, self._network, self._order, self._runner = task, network, list(order), runner
 
-    @torch.inference_mode()
     def scores(self, sequences: Sequence[Tokens]) -> Tensor:
         """Logits (sequences, labels) in our order."""
         result = torch.zeros((len(sequences), len(self._order)))
-        for batch in plan([len(sequence.ids) for sequence in sequences], self._budget):
+
+        def compute(batch: Batch) -> Tensor:
             found = self._network.logits([sequences[i] for i in batch.indices], batch.width)["logits"]
-            result[batch.indices] = found[:, self._order]
+            return self._runner.engine.fetch(found[:, self._order])
+
+        for batch, found in self._runner.run(self._task, [len(one.ids) for one in sequences], compute):
+            result[batch.indices] = found
         return result
 
     def predict(self, sequences: Sequence[Tokens]) -> NDArray[Any]:

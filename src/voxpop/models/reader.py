@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -13,18 +12,30 @@ from numpy.typing import NDArray
 
 from voxpop.errors import ModelError
 from voxpop.models.adapters import load_adapters
+from voxpop.models.engine import cores, find_device
 from voxpop.models.hub_profile import HubProfile, read_any
 from voxpop.models.profile import Profile, Task
+from voxpop.models.recent import OVERHEAD, Recent, fingerprint
+from voxpop.models.running import BatchFigures, Runner
 from voxpop.models.spans import Answer
 from voxpop.records import Language
 from voxpop.settings import Settings
 
+Question = TypeVar("Question")
 Asked = Sequence[tuple[str, tuple[tuple[int, int], ...]]]
 """``Target``s, or any other pairs of a text and spans."""
 
 
+REMEMBERED_BYTES = 64_000_000
+"""Room for results: those of about two hundred thousand texts."""
+
+
 class Backend(Protocol):
     """What answers: encoders with adapters (adapters.py), or public checkpoints (hub.py)."""
+
+    @property
+    def runner(self) -> Runner:
+        """What computes its batches."""
 
     def topics(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Probabilities of shape (texts, topic labels)."""
@@ -43,7 +54,8 @@ class Backend(Protocol):
 
 
 class Reader:
-    """A loaded profile. Results do not depend on what else is asked at once, in which order, or by how many threads.
+    """A loaded profile. Results do not depend on what else is asked at once, in which order, or by how many threads;
+    so what was asked lately is remembered, and equal questions are computed once.
 
     Attributes:
         profile: the name of the profile.
@@ -51,6 +63,7 @@ class Reader:
         languages: the languages that it reads.
         topic_labels: the columns of :meth:`topics`.
         tasks: what it can do.
+        backend: what computes; asked directly, it remembers nothing.
     """
 
     def __init__(self, profile: Profile | HubProfile, version: str, backend: Backend) -> None:
@@ -59,18 +72,34 @@ class Reader:
         self.languages: frozenset[Language] = profile.languages
         self.topic_labels = profile.topic.labels
         self.tasks: tuple[Task, ...] = tuple(profile.tasks)
-        self._backend = backend
+        self.backend = backend
+        self._rows = Recent[NDArray[np.float32]](REMEMBERED_BYTES, lambda row: row.nbytes)
+        self._answers = Recent[tuple[Answer | None]](REMEMBERED_BYTES // 4, lambda _: OVERHEAD)
+
+    @property
+    def observe(self) -> Callable[[BatchFigures], None] | None:
+        """Is told of each batch that is computed, from the thread that computed it; what was remembered is no batch."""
+        return self.backend.runner.observe
+
+    @observe.setter
+    def observe(self, observe: Callable[[BatchFigures], None] | None) -> None:
+        self.backend.runner.observe = observe
+
+    def forget(self) -> None:
+        """Forgets what it remembers, so that the next questions are computed."""
+        self._rows.clear()
+        self._answers.clear()
 
     def topics(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Probabilities of shape (texts, topic labels), read off the head of each text (256 tokens, bundled)."""
-        return self._backend.topics(texts)
+        return self._remembered("topic", texts, self.backend.topics)
 
     def sentiment(self, targets: Asked) -> NDArray[np.float32]:
         """Probabilities of shape (targets, 3) in the order of ``records.SENTIMENTS``.
 
         A text that is too long is read in a window around the mentions (128 tokens, bundled).
         """
-        return self._backend.sentiment(targets)
+        return self._remembered("sentiment", targets, self.backend.sentiment)
 
     def infer(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float32]:
         """Probabilities of shape (pairs, 3) that a premise entails, leaves open or contradicts a hypothesis.
@@ -79,7 +108,7 @@ class Reader:
             ModelError: the profile has no inference.
         """
         self._need("nli")
-        return self._backend.infer(pairs)
+        return self._remembered("nli", pairs, self.backend.infer)
 
     def answers(self, asked: Sequence[tuple[str, str]]) -> list[Answer | None]:
         """The span of the text that answers, for each (question, text), or None.
@@ -88,40 +117,58 @@ class Reader:
             ModelError: the profile has no question answering.
         """
         self._need("qa")
-        return self._backend.answers(asked)
+        found = self._answers.all(
+            asked,
+            lambda one: fingerprint("qa", *one),
+            lambda missing: ((answer,) for answer in self.backend.answers(missing)),
+        )
+        return [answer for (answer,) in found]
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of shape (texts, 384): texts of like meaning have a large inner product."""
-        return self._backend.embed(texts)
+        return self._remembered("embed", texts, self.backend.embed)
+
+    def _remembered(
+        self, task: str, asked: Sequence[Question], compute: Callable[[list[Question]], NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        """A row for each question."""
+        if not asked:
+            return compute([])
+        # Copies: a row that is a view would keep the whole array in memory.
+        rows = self._rows.all(
+            asked, lambda one: fingerprint(task, one), lambda missing: (row.copy() for row in compute(missing))
+        )
+        return np.stack(rows)
 
     def _need(self, task: Task) -> None:
         if task not in self.tasks:
             raise ModelError(f"The model profile {self.profile!r} names no weights for {task}.")
 
 
-def load(profile: str, *, threads: int = 0, batch_tokens: int = 4096, home: Path | None = None) -> Reader:
+def load(
+    profile: str, *, threads: int = 0, batch_tokens: int = 4096, home: Path | None = None, device: str = "auto"
+) -> Reader:
     """Loads a profile, all of it, before any text is read. Opens no connection.
 
     Args:
         profile: the name of a shipped profile, or the path of a TOML file.
-        threads: threads of torch, for the whole process; 0: one for each core that this process may use.
+        threads: batches that a processor computes at once, and threads of torch elsewhere in the process; 0: one for
+            each core that this process may use.
         batch_tokens: most padded tokens in one batch.
         home: the folder in which pulled checkpoints lie; None: the home folder of the settings.
+        device: "cpu", "cuda", "cuda:N" for one of several NVIDIA cards, or "auto": the first card, else the processor.
+            On a card results are the same labels, and probabilities within 0.01; it was written without one to run on.
 
     Raises:
-        ModelError: a profile, checkpoint, encoder, adapter or head is missing, corrupt or not the one that was named.
+        ModelError: a profile, checkpoint, encoder, adapter or head is missing, corrupt or not the one that was named;
+            there is no such device.
     """
-    stated = read_any(profile)
+    stated, on = read_any(profile), find_device(device)
     torch.set_num_threads(threads or cores())
     if isinstance(stated, Profile):
-        adapters, version = load_adapters(stated, batch_tokens)
+        adapters, version = load_adapters(stated, batch_tokens, threads=threads, device=on)
         return Reader(stated, version, adapters)
     from voxpop.models.hub import load_hub
 
-    backend, version = load_hub(stated, home or Settings.load().home, batch_tokens)
+    backend, version = load_hub(stated, home or Settings.load().home, batch_tokens, threads=threads, device=on)
     return Reader(stated, version, backend)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,9 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from voxpop.models.batching import plan
-from voxpop.models.bert import Weights, answerable, encode, inputs
+from voxpop.models.batching import Batch
+from voxpop.models.bert import Weights, answerable
 from voxpop.models.encoding import Passage, TextEncoder
+from voxpop.models.running import Runner
 
 LONGEST = 40
 """Most tokens of an answer."""
@@ -51,10 +52,10 @@ class SpanDecoder(ABC):
     """Answers decoded from a network's scores, each independent of what else is asked at once."""
 
     def __init__(
-        self, encoder: TextEncoder, decoding: Decoding, *, max_tokens: int, stride: int, batch_tokens: int
+        self, encoder: TextEncoder, decoding: Decoding, *, max_tokens: int, stride: int, runner: Runner
     ) -> None:
         self._encoder, self.decoding = encoder, decoding
-        self._max_tokens, self._stride, self._budget = max_tokens, stride, batch_tokens
+        self._max_tokens, self._stride, self._runner = max_tokens, stride, runner
 
     @abstractmethod
     def logits(self, passages: Sequence[Passage], width: int) -> Tensor:
@@ -65,7 +66,6 @@ class SpanDecoder(ABC):
         best = (spans[0] if spans else None for spans in self.spans(asked, 1))
         return [answer if answer and answer.margin > self.decoding.threshold else None for answer in best]
 
-    @torch.inference_mode()
     def spans(self, asked: Sequence[tuple[str, str]], most: int) -> list[list[Answer]]:
         """The ``most`` best spans for each (question, text), best first, whether or not they beat no answer."""
         passages = self._encoder.passages(asked, self._max_tokens, self._stride)
@@ -88,16 +88,18 @@ class SpanDecoder(ABC):
         self, passages: Sequence[Passage], most: int
     ) -> list[tuple[float, list[tuple[tuple[int, int], float]]]]:
         """For each window the score of no answer, and its best spans in characters with theirs."""
-        found: list[tuple[float, list[tuple[tuple[int, int], float]]]] = [(0.0, [])] * len(passages)
-        for batch in plan([len(passage.tokens.ids) for passage in passages], self._budget):
-            chosen = [passages[i] for i in batch.indices]
-            first, last = self.logits(chosen, batch.width).unbind(dim=2)  # (b, w) each
-            null = (first[:, 0] + last[:, 0]).tolist()
+        fetch = self._runner.engine.fetch
+
+        def compute(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+            first, last = self.logits([passages[i] for i in batch.indices], batch.width).unbind(dim=2)  # (b, w) each
             scores, places = best_spans(first, last, most)
-            for row, i in enumerate(batch.indices):
-                pairs = zip(scores[row].tolist(), places[row].tolist(), strict=True)
-                spans = [(characters(chosen[row], *place), score) for score, place in pairs if score > -math.inf]
-                found[i] = null[row], spans
+            return fetch(first[:, 0] + last[:, 0]), fetch(scores), fetch(places)
+
+        found: list[tuple[float, list[tuple[tuple[int, int], float]]]] = [(0.0, [])] * len(passages)
+        for batch, arrays in self._runner.run("qa", [len(passage.tokens.ids) for passage in passages], compute):
+            for i, null, scores, places in zip(batch.indices, *(array.tolist() for array in arrays), strict=True):
+                pairs = zip(scores, places, strict=True)
+                found[i] = null, [(characters(passages[i], *at), score) for score, at in pairs if score > -math.inf]
         return found
 
 
@@ -113,15 +115,15 @@ class SpanReader(SpanDecoder):
         *,
         max_tokens: int,
         stride: int,
-        batch_tokens: int,
+        runner: Runner,
     ) -> None:
-        super().__init__(encoder, decoding, max_tokens=max_tokens, stride=stride, batch_tokens=batch_tokens)
+        super().__init__(encoder, decoding, max_tokens=max_tokens, stride=stride, runner=runner)
         self._weights, self._head = weights, head
 
     def logits(self, passages: Sequence[Passage], width: int) -> Tensor:
         """Scores (b, w, 2) of each token as first and last; minus infinity where no answer may begin or end."""
-        batch = inputs([passage.tokens for passage in passages], width)
-        hidden = encode(self._weights, batch).float()  # (b, w, 384)
+        sequences = [passage.tokens for passage in passages]
+        batch, hidden = self._runner.engine.hidden(self._weights, sequences, width)  # (b, w, 384)
         # Not a matrix product: its kernel, and so its last bits, would follow from the number of rows.
         logits = torch.stack([(hidden * weight).sum(dim=2) for weight in self._head["weight"]], dim=2)
         return (logits + self._head["bias"]).masked_fill(~answerable(batch).unsqueeze(-1), -torch.inf)
@@ -136,7 +138,7 @@ def best_spans(first: Tensor, last: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """
     width = first.shape[1]
     scores = first[:, :, None] + last[:, None, :]  # (b, w, w)
-    places = torch.arange(width)
+    places = torch.arange(width, device=first.device)
     length = places[None, :] - places[:, None]
     allowed = (length >= 0) & (length < LONGEST)
     allowed[0] = False

@@ -13,6 +13,7 @@ from voxpop.models.checkpoint import EncoderFiles
 from voxpop.models.classifier import load_classifier, load_span_reader, open_tensors
 from voxpop.models.encoding import TextEncoder
 from voxpop.models.profile import TaskProfile
+from voxpop.models.running import Runner
 from voxpop.models.spans import Answer, Decoding
 from voxpop.records import UNSURE_BELOW
 from voxpop.training import squad
@@ -35,7 +36,7 @@ class Judged(NamedTuple):
 def judge_labels(stated: TaskProfile, parts: Parts, files: EncoderFiles, dtype: torch.dtype) -> Judged:
     """Temperature from the validation split; figures by set, calibration error before and after, on the test split."""
     task = task_of(stated)
-    classifier = load_classifier(stated, files, open_tensors(files.weights).tensors, dtype, BATCH_TOKENS)
+    classifier = load_classifier(task, stated, files, open_tensors(files.weights).tensors, dtype, Runner(BATCH_TOKENS))
     encoder = TextEncoder(files.tokenizer)
 
     def answers(rows: Sequence[Example]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -73,7 +74,7 @@ def task_of(stated: TaskProfile) -> Any:
 def judge_answers(stated: TaskProfile, parts: Parts, files: EncoderFiles, dtype: torch.dtype) -> Judged:
     """Threshold and Platt scaling from the validation split; SQuAD's figures by set on the test split."""
     weights = open_tensors(files.weights).tensors
-    reader = load_span_reader(stated, files, weights, TextEncoder(files.tokenizer), dtype, BATCH_TOKENS)
+    reader = load_span_reader(stated, files, weights, TextEncoder(files.tokenizer), dtype, Runner(BATCH_TOKENS))
 
     def best(rows: Sequence[Example]) -> list[Answer]:
         found = reader.spans([(row.second, row.text) for row in rows], 1)
