@@ -46,7 +46,7 @@ class Peer:
         encoder = open_tensors(files.weights).tensors
         loaded = load_weights(task, files, encoder, torch.float32, 2 * hidden_size(encoder))
         temperature = float(loaded.about.get("temperature", 1.0))
-        logging.set_verbosity(logging.CRITICAL)  # the pipeline lists the classes that it expects, as an error
+        logging.set_verbosity(50)  # critical: the pipeline lists the classes that it expects, as an error
         self.model = _model(files.folder, task.labels, loaded.weights, loaded.head, temperature)
         self.tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
             tokenizer_file=str(files.tokenizer),

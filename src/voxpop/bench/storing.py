@@ -36,7 +36,7 @@ PREPARED = 400
 @contextmanager
 def opened(folder: Path) -> Iterator[App]:
     """An App on a database of its own, with topic and sentiment alone; it is stopped at the end."""
-    settings = Settings(home=folder, profile=variant(folder, only=("topic", "sentiment")), partitions=1)
+    settings = Settings(home=folder, profile=variant(folder.parent, only=("topic", "sentiment")), partitions=1)
     try:
         with App(settings) as app:
             yield app
