@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Literal
 
 from voxpop.app import App
@@ -18,14 +19,18 @@ from voxpop.worker import Worker
 logger = logging.getLogger(__name__)
 
 
-def main(role: Literal["news", "social", "analyst"]) -> None:
-    """Works as a member of the role's consumer group until SIGTERM or SIGINT, then finishes the cycle in hand."""
+def main(role: Literal["news", "social", "analyst"], open_app: Callable[[], App] = App) -> None:
+    """Works as a member of the role's consumer group until SIGTERM or SIGINT, then finishes the cycle in hand.
+
+    Args:
+        open_app: makes the live objects; a test has a reader without a model in them.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with App() as app:
+        with open_app() as app:
             app.ensure_watchlist()
             if role == "analyst":
                 reader = app.reader()
