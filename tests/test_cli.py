@@ -20,7 +20,7 @@ import pytest
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 COMMANDS = [
-    *("demo", "evaluate", "train", "ingest", "run", "analyze", "serve", "doctor"),
+    *("demo", "evaluate", "train", "ingest", "run", "worker", "analyze", "serve", "doctor"),
     *("sources add", "sources list", "sources test", "sources remove", "watchlist load", "watchlist list"),
     *("infer", "explain", "surge", "events list", "events test"),
     *("models list", "models show", "models pull", "models verify"),

@@ -176,7 +176,15 @@ class App:
 
     def worker(self, step: Step) -> Worker:
         """A member of the step's consumer group."""
-        return Worker(step, self.log, self.engine, max_records=self.settings.poll_records)
+        s = self.settings
+        return Worker(
+            step,
+            self.log,
+            self.engine,
+            max_records=s.poll_records,
+            queue_bytes=s.queue_bytes,
+            drain_seconds=s.drain_seconds,
+        )
 
     def close(self) -> None:
         """Lets go of everything that was opened."""

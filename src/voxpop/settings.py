@@ -46,9 +46,16 @@ class Settings:
     profile: str = _setting("bundled", "Model profile: a name from `voxpop models list`, or the path of a TOML file.")
     events: str = _setting("", "A TOML file of risk events of your own, beside the shipped ones.")
     threads: int = _setting(0, "Threads of the model; 0: one a core.")
+    device: str = _setting("auto", "Where the model runs: cpu, cuda, cuda:0, …; auto: a GPU where there is one.")
     batch_tokens: int = _setting(4096, "Most padded tokens in one batch of the model.")
     partitions: int = _setting(4, "Partitions of a topic when it is created.")
     poll_records: int = _setting(512, "Most records taken from the log at once.")
+    queue_bytes: int = _setting(
+        16_777_216, "Bytes of records on their way through a consumer at which it pauses its partitions."
+    )
+    drain_seconds: float = _setting(
+        25.0, "A consumer that is told to end writes what it computed, for so long at most."
+    )
     hang_seconds: float = _setting(
         900.0, "A consumer whose batch takes longer ends itself, to be started again; 0: never."
     )
@@ -60,6 +67,7 @@ class Settings:
     feed_private_addresses: bool = _setting(False, "Allow feeds on private and loopback addresses (an intranet).")
     raw_days: int = _setting(30, "Days that raw items stay in the log and the dead letters.")
     host: str = _setting("127.0.0.1", "Address of the dashboard and API.")
+    metrics_port: int = _setting(0, "Port on which a consumer serves metrics to Prometheus, on VOXPOP_HOST; 0: none.")
     port: int = _setting(8350, "Port of the dashboard and API; 0: any free one.")
 
     @classmethod

@@ -111,6 +111,15 @@ def read(consumer: Consumer, count: int, *, seconds: float = 20.0) -> list[Recor
     return found
 
 
+def read_on(consumer: Consumer, count: int, *, seconds: float = 20.0) -> list[Record]:
+    """Polls until ``count`` records came of what is sought already."""
+    found: list[Record] = []
+    deadline = time.monotonic() + seconds
+    while len(found) < count and time.monotonic() < deadline:
+        found += consumer.poll(1000, 0.1)
+    return found
+
+
 def join(consumer: Consumer, partitions: int, *, seconds: float = 20.0) -> list[Record]:
     """Polls until the consumer owns so many partitions; what it delivered meanwhile."""
     found: list[Record] = []
@@ -161,6 +170,55 @@ def test_a_consumer_starts_where_it_seeks(place: Place) -> None:
     for partition in consumer.assignment():
         consumer.seek(partition, min(15, ends[partition.number]))
     assert [r.value for r in consumer.poll(100, 10.0)] == [b"15", b"16", b"17", b"18", b"19"]
+
+
+def test_a_pause_holds_everything_back_and_loses_nothing(place: Place) -> None:
+    log = place.open()
+    log.publish(place.topic, messages(60))
+    consumer = place.subscribe(log)
+    join(consumer, 4)
+    consumer.pause()
+    for partition in consumer.assignment():  # what is sought while paused stays so
+        consumer.seek(partition, 0)
+    assert consumer.poll(100, 0.5) == []
+    consumer.resume()
+    found = read_on(consumer, 1)
+    consumer.pause()
+    log.publish(place.topic, messages(60, start=60))
+    for _ in range(3):
+        assert consumer.poll(100, 0.2) == []
+    assert len(consumer.assignment()) == 4
+    consumer.resume()
+    found += read_on(consumer, 120 - len(found))
+    assert Counter(r.value for r in found) == Counter(m.value for m in messages(120))
+
+
+def test_a_pause_outlasts_a_rebalance(place: Place, request: pytest.FixtureRequest) -> None:
+    if request.node.callspec.params["place"] == "librdkafka":
+        pytest.skip("librdkafka's broker refuses some rebalances (SyncGroup, error 42)")
+    log = place.open()
+    first, second = place.subscribe(log), place.subscribe()
+    join(first, 4)
+    for partition in first.assignment():
+        first.seek(partition, 0)
+    first.pause()
+    log.publish(place.topic, messages(50))
+    kept: list[Record] = []
+    deadline = time.monotonic() + 20
+    while not len(first.assignment()) == len(second.assignment()) == 2:
+        assert time.monotonic() < deadline
+        kept += first.poll(100, 0.1)
+        second.poll(1, 0.1)
+    second.close()
+    while len(first.assignment()) < 4:
+        assert time.monotonic() < deadline
+        kept += first.poll(100, 0.1)
+    for partition in first.assignment():
+        first.seek(partition, 0)
+    kept += first.poll(100, 0.5)
+    assert kept == []
+    first.resume()
+    assert len(read_on(first, 50)) == 50
 
 
 def test_interleaved_commits_of_two_producers_lose_nothing_to_a_reader(place: Place) -> None:

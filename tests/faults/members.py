@@ -92,7 +92,7 @@ def book(connection: Connection, group: str, records: Sequence[Record]) -> None:
 
 def consume(role: Literal["news", "social", "analyst"]) -> None:
     """A file of ``consumers/``, but for the model."""
-    consumer.main(role, Cheap)
+    consumer.main(role, kind=Cheap)
 
 
 def keep(topic: str, records: int, seconds: float) -> None:

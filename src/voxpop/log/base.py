@@ -59,6 +59,13 @@ class Consumer(Protocol):
     def seek(self, partition: Partition, offset: int) -> None:
         """Deliver from ``offset`` on; needed once for each partition gained."""
 
+    def pause(self) -> None:
+        """Deliver nothing until ``resume``, of partitions that are gained or sought meanwhile, too. ``poll`` goes on
+        to keep the membership, and what was not delivered is not lost."""
+
+    def resume(self) -> None:
+        """Deliver again."""
+
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Tell the log the next offset of each partition, for the lag alone."""
 

@@ -103,6 +103,7 @@ class KafkaMember:
         self._next: dict[Any, int] = {}
         """The offset to deliver next of each partition that was sought."""
         self._looked = float("-inf")
+        self._paused = False
 
     def assignment(self) -> frozenset[Partition]:
         return frozenset(self._owned.values())
@@ -114,7 +115,15 @@ class KafkaMember:
             while True:
                 left = max(0.0, deadline - time.monotonic())
                 fetched = self._fetch(consumer, max_records, min(left, _SLICE_SECONDS))
-                changed = self._settle(consumer, fetched=bool(fetched))
+                try:
+                    changed = self._settle(consumer, fetched=bool(fetched))
+                except BaseException:
+                    self._rewind(consumer, fetched)
+                    raise
+                if self._paused:
+                    self._rewind(consumer, fetched)
+                    self._hold_all(consumer)
+                    fetched = {}
                 records = self._delivered(fetched)
                 if records or changed or left <= 0:
                     return records
@@ -125,8 +134,20 @@ class KafkaMember:
             return
         with suppress(ValueError, KeyError):  # lost since the last poll; the next one says so
             self._consumer.seek(at, offset)
-            self._consumer.resume(at)
+            if not self._paused:
+                self._consumer.resume(at)
             self._next[at] = offset
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._consumer is not None:
+            self._hold_all(self._consumer)
+
+    def resume(self) -> None:
+        self._paused = False
+        for at in self._next:
+            with suppress(ValueError, KeyError):  # lost since the last poll; the next one says so
+                self._consumer.resume(at)
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Tells Kafka without waiting; a commit that fails is made up for by the next one."""
@@ -221,6 +242,19 @@ class KafkaMember:
                 self._owned[at] = now
                 new = True
         return new
+
+    def _hold_all(self, consumer: Any) -> None:
+        """Pauses all that was sought: after a rebalance, the library has forgotten what was paused."""
+        for at in self._next:
+            with suppress(ValueError, KeyError):  # lost since the last poll; the next one says so
+                consumer.pause(at)
+
+    def _rewind(self, consumer: Any, fetched: Collection[Any]) -> None:
+        """Has what was fetched and cannot be delivered now fetched again."""
+        for at in fetched:
+            if at in self._next:
+                with suppress(ValueError, KeyError):  # lost since the last poll; the next one says so
+                    consumer.seek(at, self._next[at])
 
     def _forget(self, at: Any) -> None:
         self._owned.pop(at, None)

@@ -124,6 +124,7 @@ class SqlConsumer:
         self._next: dict[Partition, int | None] = {}
         """Each partition owned and the offset to read next; None until it is sought."""
         self._rebalanced = float("-inf")
+        self._paused = False
 
     def assignment(self) -> frozenset[Partition]:
         return frozenset(self._next)
@@ -149,6 +150,12 @@ class SqlConsumer:
         except psycopg.OperationalError as error:
             self.close()
             raise LogUnavailable(f"the log does not answer: {error}") from error
+
+    def pause(self) -> None:
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Nothing to tell: the store's positions, in the same database, say how far a group is."""
@@ -211,7 +218,7 @@ class SqlConsumer:
 
     def _fetch(self, max_records: int) -> list[Record]:
         ready = [(p, offset) for p, offset in self._next.items() if offset is not None]
-        if not ready:
+        if self._paused or not ready:
             return []
         each = max(1, max_records // len(ready))
         rows = self._open().execute(

@@ -78,13 +78,16 @@ def tries(connection: Connection, held: Claim) -> int:
     return found
 
 
-def advance(connection: Connection, held: Claim, next_offset: int) -> Claim:
+def advance(connection: Connection, held: Claim, next_offset: int, *, begun: bool = False) -> Claim:
     """Moves the offset within the caller's transaction.
+
+    Args:
+        begun: the records at the new offset are begun by now, so their count starts at one.
 
     Raises:
         Fenced: another member has claimed the partition since, or the offset is not where this one left it.
     """
-    moved = connection.execute(update(positions).where(*_held(held)).values(next_offset=next_offset, tries=0))
+    moved = connection.execute(update(positions).where(*_held(held)).values(next_offset=next_offset, tries=int(begun)))
     if moved.rowcount != 1:
         raise _fenced(held)
     return held._replace(next_offset=next_offset)

@@ -1,0 +1,124 @@
+"""Runs a step and keeps what came of it; isolates what is at fault, whoever finds it."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from voxpop import metrics, testing
+from voxpop.errors import Fenced, Refused, StoreUnavailable, Unavailable
+from voxpop.log.base import Log, Record
+from voxpop.stages import dead_letter
+from voxpop.store import writer
+from voxpop.worker.holdings import Holdings
+from voxpop.worker.patience import is_refusal
+from voxpop.worker.queues import Batch
+from voxpop.worker.step import Result, Step
+
+
+class Handler:
+    """What two threads do with batches: one computes, one finishes.
+
+    A batch that cannot be finished as a whole is computed anew in parts, by whoever finishes it, so a lock keeps the
+    step to one thread at a time.
+    """
+
+    def __init__(self, step: Step, log: Log, holdings: Holdings) -> None:
+        self.records = 0
+        """Stored so far."""
+        self.dead = 0
+        self.busy: dict[str, float] = {}
+        """``time.monotonic()`` at which computing and finishing began, where one is under way."""
+        self._step, self._log, self._holdings = step, log, holdings
+        self._one = threading.Lock()
+
+    def compute(self, records: Sequence[Record]) -> list[Result]:
+        """Runs the step; where it raises, halves the batch until the record at fault stands alone and is dead.
+
+        Raises:
+            Unavailable: a service that the step needs is away.
+        """
+        with self._one, metrics.step_seconds.labels(self._step.group).time():
+            self.busy["compute"] = time.monotonic()
+            try:
+                return self._isolated(records)
+            finally:
+                del self.busy["compute"]
+
+    def finish(self, batch: Batch, results: Sequence[Result]) -> None:
+        """Publishes and stores what was computed of ``batch``. Called again, it goes on with what is not stored yet.
+
+        Raises:
+            Unavailable: the log or the database is away.
+        """
+        self.busy["finish"] = time.monotonic()
+        try:
+            self._finish(batch, results)
+        finally:
+            del self.busy["finish"]
+
+    def bury(self, record: Record, reason: str) -> Result:
+        """The record as a dead letter."""
+        return Result([], lambda _: None, [dead_letter(record, self._step.group, reason)])
+
+    def _isolated(self, records: Sequence[Record]) -> list[Result]:
+        try:
+            return [self._step.run(records)]
+        except Unavailable:
+            raise
+        except Exception as error:  # any fault of a record must be isolated
+            if isinstance(error, OperationalError) and not is_refusal(error):
+                raise StoreUnavailable(f"the database does not answer: {error.orig}") from error
+            if len(records) > 1:
+                middle = len(records) // 2
+                return self._isolated(records[:middle]) + self._isolated(records[middle:])
+            return [self._fault(records[0], error)]
+
+    def _finish(self, batch: Batch, results: Sequence[Result]) -> None:
+        live = batch.living()
+        if not live.records:
+            return
+        if len(live.records) < len(batch.records):
+            results = self.compute(live.records)  # for results cannot be taken apart
+        try:
+            self._publish(results)
+            self._store(live, results)
+        except Fenced:
+            self._finish(live, results)
+        except (Refused, DBAPIError, ValueError) as error:
+            if len(live.records) == 1:
+                with suppress(Fenced):  # then it is another member's to bury
+                    self._store(live, [self._fault(live.records[0], error)])
+                return
+            for half in live.halves():
+                if (left := half.living()).records:
+                    self._finish(left, self.compute(left.records))
+
+    def _publish(self, results: Sequence[Result]) -> None:
+        if self._step.output is not None:
+            self._log.publish(self._step.output, [message for result in results for message in result.messages])
+            testing.reach("published")
+
+    def _store(self, batch: Batch, results: Sequence[Result]) -> None:
+        def write(connection: Connection) -> None:
+            for result in results:
+                result.write(connection)
+                writer.write_dead_letters(connection, result.dead)
+
+        with metrics.store_seconds.labels(self._step.group).time():
+            self._holdings.store(batch.ends, write)
+        dead = sum(len(result.dead) for result in results)
+        self.records += len(batch.records)
+        self.dead += dead
+        metrics.records.labels(self._step.group).inc(len(batch.records))
+        metrics.dead_letters.labels(self._step.group).inc(dead)
+
+    def _fault(self, record: Record, error: Exception) -> Result:
+        """A record that cannot be handled, as a dead letter with the end of the traceback."""
+        return self.bury(record, "".join(traceback.format_exception(error)[-8:]))
