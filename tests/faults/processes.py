@@ -8,7 +8,7 @@ import signal
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -209,10 +209,10 @@ def value(number: int, padding: int = 0) -> bytes:
 
 
 @contextmanager
-def ending(processes: Sequence[Member]) -> Iterator[None]:
+def ending(processes: Mapping[Any, Member]) -> Iterator[None]:
     """Kills what is left of them at the end."""
     try:
         yield
     finally:
-        for process in processes:
+        for process in processes.values():
             process.end()
