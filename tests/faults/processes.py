@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import multiprocessing
 import os
+import shutil
 import signal
 import tempfile
 import time
@@ -35,6 +38,14 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0, why: Callab
         time.sleep(0.05)
 
 
+@functools.cache
+def _outputs() -> Path:
+    """Where the members of this test run write."""
+    folder = Path(tempfile.mkdtemp(prefix="voxpop-members-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 class Member:
     """A process forked from one that has imported all that it needs: it works after a moment, not after ten seconds.
 
@@ -45,7 +56,7 @@ class Member:
     """
 
     def __init__(self, main: Callable[..., None], *arguments: Any, environ: dict[str, str], fault: str = "") -> None:
-        self._output = Path(tempfile.mkdtemp(prefix="voxpop-member-")) / "output"
+        self._output = _outputs() / uuid.uuid4().hex
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([members.__name__])
         self.process = context.Process(target=members.enter, args=(main, arguments, environ, fault, self._output))
