@@ -18,7 +18,7 @@ from voxpop.store import deadletters, positions
 from voxpop.worker import Result, Step, Worker
 
 Run = Callable[[Sequence[Record]], Result]
-SECONDS = 40.0
+SECONDS = 80.0
 """Longest wait for what must happen; no test asks how long it took."""
 
 
@@ -125,6 +125,14 @@ class Scene:
             finally:
                 admin.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
         self.engine.dispose()  # the test's own look must not meet a connection that was dropped
+
+    def epochs(self) -> dict[str, dict[int, int]]:
+        """How often each partition was claimed, by the process that claimed it last."""
+        found: dict[str, dict[int, int]] = {}
+        with self.engine.connect() as connection:
+            for owner, partition, epoch in connection.execute(text("SELECT owner, partition, epoch FROM positions")):
+                found.setdefault(owner, {})[partition] = epoch
+        return found
 
     def steal(self) -> None:
         """Another member claims everything."""

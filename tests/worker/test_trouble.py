@@ -8,8 +8,9 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
+from tests.kafka import broker
 from tests.worker.scene import SECONDS, Gate, Scene, keep, wait_for
 from voxpop.log.base import Record
 from voxpop.worker import Result
@@ -107,3 +108,30 @@ def test_members_come_and_go_under_load_and_each_record_is_stored_once(any_scene
         wait_for(lambda: any_scene.stored() == 1500)
     assert sorted(any_scene.seen()) == values
     assert any_scene.dead() == 0
+
+
+def test_a_static_member_that_restarts_keeps_its_partitions_and_disturbs_nobody(
+    engine: Engine, server_url: str
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE seen (value text)"))
+    one = Scene(engine, f"{broker.shared().url}&instance=one", server_url)
+    other = Scene(engine, f"{broker.shared().url}&instance=other", server_url)
+    other.topic, other.group = one.topic, one.group
+    values = one.publish(40, partitions=4)
+    with one.running(one.worker()):
+        with other.running(other.worker()):
+            wait_for(lambda: sorted(map(len, one.epochs().values())) == [2, 2])
+            before = one.epochs()
+        values += one.publish(40, start=40)
+        with other.running(other.worker()):
+            wait_for(lambda: one.stored() == 80)
+            after = one.epochs()
+    stayed = [owner for owner in after if after[owner] == before.get(owner)]
+    assert len(stayed) == 1, "the member that went on claimed nothing anew"
+    (came_back,) = (after[owner].keys() for owner in after.keys() - stayed)
+    (left,) = (before[owner].keys() for owner in before.keys() - stayed)
+    assert came_back == left
+    assert sorted(one.seen()) == values
+    for scene in (one, other):
+        scene.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
@@ -66,7 +67,7 @@ class Worker:
         self.abandoned = False
         """Whether work in hand was left undone when ``run`` returned; its threads may still be at it."""
         self._log, self._max_records, self._drain_seconds = log, max_records, drain_seconds
-        owner = f"{socket.gethostname()}/{os.getpid()}/{threading.get_ident()}"
+        owner = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
         self._holdings = Holdings(engine, step.group, owner)
         self._handler = Handler(step, log, self._holdings)
         self._load = Load(_POLLS_ON_THEIR_WAY * max_records, queue_bytes, self._tell_load)
@@ -126,8 +127,8 @@ class Worker:
         self._regulate(consumer)
         records = self._poll(consumer, stop)
         self._settle(consumer.assignment())
+        self._feed(records)  # before anything is claimed: a new lane starts where it seeks, and these are from before
         self._claim(consumer)
-        self._feed(records)
         self._tell(consumer)
 
     def _regulate(self, consumer: Consumer) -> None:
