@@ -69,7 +69,7 @@ def test_members_that_are_killed_at_random_store_every_record_once(over_kafka: G
 def stream(tmp_path: Path) -> Input:
     """The sample as its file has it, broken lines included."""
     path = tmp_path / "stream.jsonl"
-    path.write_text("".join(islice(sample.stream(), 1200 if LONG else 300)), "utf-8")
+    path.write_text("".join(islice(sample.stream(), 1200 if LONG else 160)), "utf-8")
     return list(files.read(path, defaults={"source": "s"}, received_at=NOW, now=NOW))
 
 
@@ -142,7 +142,7 @@ def storm(settings: Settings, stream: Input, main: Callable[..., None], kills: i
 @pytest.mark.parametrize(
     ("kind", "main", "kills", "seconds"),
     [
-        pytest.param(members.Cheap, members.consume, 200 if LONG else 6, 1.0, id="without a model"),
+        pytest.param(members.Cheap, members.consume, 200 if LONG else 4, 1.0, id="without a model"),
         pytest.param(
             App, real, 12, 15.0, id="with the model", marks=pytest.mark.skipif(not LONG, reason="by make faults")
         ),
