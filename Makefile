@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: demo test check format clean
+.PHONY: demo test faults check format clean
 
 demo: $(VENV)/.demo  ## play the sample stream end to end and show what it found
 	@$(BIN)/voxpop demo $(ARGS)
@@ -15,6 +15,9 @@ test: $(VENV)/.test  ## the checks and the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest $(ARGS)
+
+faults: $(VENV)/.test  ## the fault tests in full: 200 kills, outages of a minute; `make test` has their short form
+	FAULTS=long $(BIN)/pytest tests/faults $(ARGS)
 
 check: $(VENV)/.test  ## the checks alone
 	$(BIN)/ruff check .

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import uuid
-from collections.abc import Iterator
+import warnings
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -17,6 +20,26 @@ from sqlalchemy.engine import make_url
 
 from voxpop.settings import Settings
 from voxpop.store import schema
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "fails_to_connect: connections are refused; their sockets are not closed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """kafka-python leaves the socket of a connection that failed to the garbage collector, which then warns.
+
+    What is left is collected before another test is blamed for it.
+    """
+    if item.get_closest_marker("fails_to_connect") is None:
+        return (yield)
+    item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
+    done = yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+    return done
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +69,8 @@ def server_url(home: Path) -> Iterator[str]:
     server.stop(home)
 
 
-@pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
+@contextmanager
+def empty_database(server_url: str) -> Iterator[str]:
     """URL of an empty database, dropped afterwards."""
     name = f"voxpop_test_{uuid.uuid4().hex[:12]}"
     admin = make_url(server_url).set(drivername="postgresql").render_as_string(hide_password=False)
@@ -56,6 +79,31 @@ def database_url(server_url: str) -> Iterator[str]:
     yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database_url(server_url: str) -> Iterator[str]:
+    """URL of the test's own empty database."""
+    with empty_database(server_url) as url:
+        yield url
+
+
+@pytest.fixture
+def other_database_url(server_url: str) -> Iterator[str]:
+    """URL of a second one."""
+    with empty_database(server_url) as url:
+        yield url
+
+
+@pytest.fixture
+def kafka_url() -> Iterator[str]:
+    """URL of a real Kafka without our topics, before and after."""
+    from tests.kafka import broker
+    from voxpop.stages import TOPICS
+
+    kafka = broker.shared()
+    yield kafka.url
+    kafka.forget(TOPICS.values())
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 
 from voxpop import stages
 from voxpop.jobs import Surroundings
@@ -24,6 +24,7 @@ from voxpop.records import Entity
 from voxpop.settings import Settings
 from voxpop.sources.fetch import Fetcher
 from voxpop.store import facts, schema, server, watchlist, writer
+from voxpop.store.engine import open_engine
 from voxpop.text import stories
 from voxpop.text import watchlist as lists
 from voxpop.text.entities import Linker
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from voxpop.models import Reader
 
 _WATCHLIST_SECONDS = 2.0
-_PATIENCE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-"""Seconds after which a database that cannot be reached, or that fell silent, counts as away (libpq's names)."""
 
 
 class App:
@@ -70,9 +69,7 @@ class App:
     @cached_property
     def engine(self) -> Engine:
         """The store, at the schema of this version."""
-        engine = create_engine(
-            self.database_url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args=_PATIENCE
-        )
+        engine = open_engine(self.database_url)
         schema.upgrade(engine)
         return engine
 

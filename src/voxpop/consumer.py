@@ -25,18 +25,21 @@ logger = logging.getLogger(__name__)
 Role = Literal["news", "social", "analyst"]
 
 
-def main(role: Role, settings: Settings | None = None) -> None:
+def main(role: Role, settings: Settings | None = None, kind: type[App] = App) -> None:
     """Works as a member of the role's consumer group until SIGTERM or SIGINT, then writes what is computed.
 
     Ends the process with status 0 when it was told to end, 78 where settings or models are wrong, so that starting it
     again is no use, 75 when work was hung or left undone, and 1 after any other fault.
+
+    Args:
+        kind: what makes the live objects; a test has another without a model.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with App(settings) as app:
+        with kind(settings) as app:
             worker = _work(app, role, stop)
     except VoxpopError as error:
         sys.stderr.write(f"voxpop: {error}\n")

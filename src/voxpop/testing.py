@@ -33,6 +33,12 @@ def _armed(plan: str) -> dict[str, Callable[[], None]]:
 _points = _armed(os.environ.get(VARIABLE, ""))
 
 
+def arm(plan: str) -> None:
+    """Has this process follow another plan from now on; an empty one is none."""
+    global _points
+    _points = _armed(plan)
+
+
 def reach(name: str) -> None:
     """Tells that the process has come to the point ``name``, where a test may have planned a fault."""
     if (fault := _points.get(name)) is not None:

@@ -18,6 +18,7 @@ import tempfile
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,26 @@ class Broker:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    def freeze(self) -> None:
+        """SIGSTOP: connections stay open, and nobody answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def forget(self, topics: Iterable[str], seconds: float = 20.0) -> None:
+        """Deletes the topics and waits until they are gone."""
+        from kafka import KafkaAdminClient
+
+        admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{self.plain}")
+        admin.delete_topics(sorted(topics))
+        deadline = time.monotonic() + seconds
+        while set(admin.list_topics()) & set(topics):
+            assert time.monotonic() < deadline
+        admin.close()
 
     def output(self) -> str:
         return (self._folder / "output").read_text(errors="replace")[-4000:]

@@ -7,20 +7,14 @@ are stored and nothing is read in them.
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from kafka import KafkaAdminClient
 from sqlalchemy import Engine
-from sqlalchemy.engine import make_url
 
-from tests.kafka import broker
 from tests.store.samples import rows
 from voxpop import runner, sample
 from voxpop.app import App
@@ -56,30 +50,6 @@ class Illiterate:
 
 
 @pytest.fixture
-def other_database_url(server_url: str) -> Iterator[str]:
-    admin = make_url(server_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute("DROP DATABASE IF EXISTS voxpop_test_kafka WITH (FORCE)")
-        connection.execute("CREATE DATABASE voxpop_test_kafka")
-    yield make_url(server_url).set(database="voxpop_test_kafka").render_as_string(hide_password=False)
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute("DROP DATABASE voxpop_test_kafka WITH (FORCE)")
-
-
-@pytest.fixture
-def log_url() -> Iterator[str]:
-    """Brokers without our topics, before and after."""
-    kafka = broker.shared()
-    admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{kafka.plain}")
-    yield kafka.url
-    admin.delete_topics(list(TOPICS.values()))
-    deadline = time.monotonic() + 20
-    while set(admin.list_topics()) & set(TOPICS.values()):
-        assert time.monotonic() < deadline
-    admin.close()
-
-
-@pytest.fixture
 def stream(tmp_path: Path) -> Path:
     path = tmp_path / "stream.jsonl"
     path.write_text("".join(islice(sample.stream(), ITEMS)), "utf-8")
@@ -101,10 +71,10 @@ def run(settings: Settings, stream: Path, log: type[KafkaLog] | type[SqlLog]) ->
 
 
 def test_the_log_leaves_no_trace_in_the_results(
-    settings: Settings, other_database_url: str, log_url: str, stream: Path
+    settings: Settings, other_database_url: str, kafka_url: str, stream: Path
 ) -> None:
     by_sql = run(settings, stream, SqlLog)
-    over_kafka = Settings(database_url=other_database_url, log_url=log_url, home=settings.home, port=0, partitions=3)
+    over_kafka = Settings(database_url=other_database_url, log_url=kafka_url, home=settings.home, port=0, partitions=3)
     by_kafka = run(over_kafka, stream, KafkaLog)
     assert len(by_sql["documents"]) > ITEMS * 0.8
     assert by_sql["mentions"]
@@ -113,8 +83,8 @@ def test_the_log_leaves_no_trace_in_the_results(
         assert by_kafka[table] == expected, table
 
 
-def test_an_item_that_the_log_refuses_is_a_dead_letter_and_its_neighbours_go_in(engine: Engine, log_url: str) -> None:
-    log = open_log(log_url)
+def test_an_item_that_the_log_refuses_is_a_dead_letter_and_its_neighbours_go_in(engine: Engine, kafka_url: str) -> None:
+    log = open_log(kafka_url)
     try:
         for topic in TOPICS.values():
             log.create(topic, 1)

@@ -116,7 +116,7 @@ class KafkaMember:
                 left = max(0.0, deadline - time.monotonic())
                 fetched = self._fetch(consumer, max_records, min(left, _SLICE_SECONDS))
                 try:
-                    gained = self._settle(consumer, fetched=bool(fetched))
+                    changed = self._settle(consumer, fetched=bool(fetched))
                 except BaseException:
                     self._rewind(consumer, fetched)
                     raise
@@ -125,7 +125,7 @@ class KafkaMember:
                     self._hold_all(consumer)
                     fetched = {}
                 records = self._delivered(fetched)
-                if records or gained or left <= 0:
+                if records or changed or left <= 0:
                     return records
 
     def seek(self, partition: Partition, offset: int) -> None:
@@ -206,19 +206,20 @@ class KafkaMember:
             return {}  # the topic was made anew, so the offset was that of another stream
 
     def _settle(self, consumer: Any, *, fetched: bool) -> bool:
-        """Takes in what was gained and lost since; True if anything was gained."""
+        """Takes in what was gained and lost since; True if anything was: the caller sees it before it is regained."""
         assert self._listener is not None
         assigned, lost = consumer.assignment(), set()
         while self._listener.lost:
             lost.add(self._listener.lost.popleft())
-        for at in [at for at in self._owned if at not in assigned or at in lost]:
+        gone = [at for at in self._owned if at not in assigned or at in lost]
+        for at in gone:
             self._forget(at)
         for at in assigned & lost:
             hold(consumer, at)
         gained = assigned - lost - self._owned.keys()
         if fetched or gained or time.monotonic() - self._looked > _LOOK_SECONDS:
-            return self._look(consumer, gained)
-        return False
+            return self._look(consumer, gained) or bool(gone)
+        return bool(gone)
 
     def _look(self, consumer: Any, gained: Collection[Any] = ()) -> bool:
         """Asks for the topics' ids and gives each partition its own; True if one is new here.

@@ -236,6 +236,11 @@ class SqlConsumer:
         )
         records = [Record(ready[i - 1][0], offset, key, value) for i, offset, key, value in rows]
         for record in records:
+            if record.offset != self._next[record.partition]:
+                raise StoreError(
+                    f"the log no longer holds the records to go on from ({record.partition.topic} goes on at"
+                    f" {record.offset}, not at {self._next[record.partition]}): they were purged before they were read"
+                )
             self._next[record.partition] = record.offset + 1
         return records
 

@@ -6,12 +6,14 @@ COPY is an order of magnitude faster than row-wise INSERT, and a fixed key order
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Table
+from sqlalchemy.exc import DBAPIError
 
 
 def raw(connection: Connection) -> psycopg.Connection[Any]:
@@ -20,6 +22,15 @@ def raw(connection: Connection) -> psycopg.Connection[Any]:
     assert isinstance(driver, psycopg.Connection)
     connection.exec_driver_sql("SELECT 1")  # begins SQLAlchemy's transaction, so that its commit is ours
     return driver
+
+
+@contextmanager
+def _explained(driver: psycopg.Connection[Any]) -> Iterator[None]:
+    """Raises SQLAlchemy's errors for the driver's, as the statements that go through SQLAlchemy do."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise DBAPIError.instance("COPY", None, error, psycopg.Error, connection_invalidated=driver.closed) from error
 
 
 def upsert(
@@ -40,6 +51,17 @@ def upsert(
     if not rows:
         return
     driver = raw(connection)
+    with _explained(driver):
+        _upsert(driver, table, columns, rows, _action(table, update, greatest))
+
+
+def _upsert(
+    driver: psycopg.Connection[Any],
+    table: Table,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    action: sql.Composable,
+) -> None:
     stage = sql.Identifier(f"stage_{table.name}")
     target = sql.Identifier(table.name)
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -55,7 +77,7 @@ def upsert(
             copy.write_row(row)
     driver.execute(
         sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ORDER BY {} ON CONFLICT ({}) {}").format(
-            target, names, names, stage, keys, keys, _action(table, update, greatest)
+            target, names, names, stage, keys, keys, action
         )
     )
 

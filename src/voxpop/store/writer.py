@@ -19,9 +19,14 @@ from voxpop.store.trends import mark_stale
 
 def write_dead_letters(connection: Connection, letters: Iterable[DeadLetter]) -> None:
     """Keeps refused records; the same one from the same place is kept once."""
-    rows = {d.id: (d.id, d.stage, d.reason, d.origin, d.position, d.payload) for d in letters}
+    rows = {d.id: (d.id, d.stage, _storable(d.reason), _storable(d.origin), d.position, d.payload) for d in letters}
     columns = ["id", "stage", "reason", "origin", "position", "payload"]
     bulk.upsert(connection, tables.dead_letters, columns, rows.values())
+
+
+def _storable(words: str) -> str:
+    """The words without what PostgreSQL refuses in a text: an error often quotes the very record that caused it."""
+    return words.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def write_readings(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from voxpop.errors import StoreUnavailable, Unavailable
 
@@ -74,8 +74,9 @@ def store_answers() -> Iterator[None]:
     """
     try:
         yield
-    except OperationalError as error:
-        if is_refusal(error):
+    except DBAPIError as error:
+        # A session that the server ended, for silence or by hand, answers with an error of any class.
+        if not error.connection_invalidated and (not isinstance(error, OperationalError) or is_refusal(error)):
             raise
         raise StoreUnavailable(f"the database does not answer: {error.orig}") from error
 
