@@ -44,7 +44,7 @@ def inferences(entity: str, claims: Sequence[Mapping[str, Any]]) -> Iterator[tup
             yield "contradiction", statement(question, entity, what, wrong, factuality)
 
 
-OTHERS = 3
+OTHERS = 5
 """Events that a document does not report, for each that it is paired with."""
 
 
