@@ -16,21 +16,21 @@ FLOORS: list[set[str]] = [
     {"errors"},
     {"records"},
     {"settings"},
-    {"text", "signals", "knowledge", "sources", "log", "models", "store"},
-    {"claims", "inference"},
+    {"text", "signals", "knowledge", "sources", "log", "models", "store", "notify"},
+    {"claims", "inference", "alertsfile"},
     {"reading"},
     {"stages", "sample"},
-    {"intake", "worker", "training"},
+    {"intake", "worker", "training", "alerting"},
     {"jobs"},
     {"app"},
-    {"api", "replay", "consumer", "scheduled", "eventtest"},
+    {"api", "replay", "consumer", "scheduled", "eventtest", "why"},
     {"runner"},
     {"demo"},
     {"cli"},
     {"__main__"},
 ]
 PURE = {"text", "signals", "knowledge"}
-HEAVY = ("torch", "transformers", "peft", "trafilatura", "feedparser", "plotly", "pandas")
+HEAVY = ("torch", "transformers", "peft", "trafilatura", "feedparser", "plotly", "pandas", "apprise")
 
 
 def room_of(path: Path) -> str:
