@@ -47,7 +47,19 @@ def told() -> Iterator[None]:
 def main() -> None:
     """The entry point."""
     # Imported for their commands, which register themselves.
-    from voxpop.cli import alerts, demo, evaluate, intake, judge, models, stream, surge, system, train  # noqa: F401
+    from voxpop.cli import (  # noqa: F401
+        alerts,
+        demo,
+        evaluate,
+        intake,
+        judge,
+        models,
+        stream,
+        surge,
+        system,
+        train,
+        why,
+    )
 
     with told():
         app()
