@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from tests.notify.loopback import Hook, hook
 from tests.store.samples import MODEL, START, document, reading, write
 from tests.test_jobs import around, fortnight, judge, log
-from voxpop import alerting, alertsfile
+from voxpop import alerting, alertsfile, jobs
 from voxpop.alertsfile import Rules
 from voxpop.errors import SettingError
 from voxpop.jobs import Surroundings
@@ -113,13 +113,16 @@ def test_what_is_too_little_to_judge(watched: Engine, around: Surroundings) -> N
 
 
 def test_what_stays_below_the_cut(watched: Engine, around: Surroundings) -> None:
-    fortnight(watched, surge=False)
-    few = [reading(document(f"f{n}", 250.5 + n / 4, f"bad news {n} of acme"), "negative") for n in range(5)]
-    write(watched, few)
-    judge(around)
+    fortnight(watched, surge=True)
+    jobs.refresh_trends(around, NOW)
+    jobs.calibrate(around, NOW)
+    with watched.begin() as connection:
+        connection.exec_driver_sql("UPDATE cuts SET cut = 50")
+    assert jobs.raise_alerts(around, NOW) == 0
     name, figures = stopped(asked(watched, 254))
-    assert name in ("expected count", "threshold")
-    assert "against a cut of" in figures
+    assert name == "threshold"
+    assert figures.startswith("score ")
+    assert figures.endswith("against a cut of 50.0")
 
 
 def test_an_alert_without_a_route_is_only_shown(watched: Engine, around: Surroundings) -> None:

@@ -205,7 +205,6 @@ def _after(connection: Connection, rules: Rules, alert: Alert, now: datetime) ->
         yield Gate("hold", False, f"nobody was told yet: {quiet}")
         return
     sent = deliveries.of_alerts(connection, [alert.id])
-    figures = ", ".join(
-        f"{m.notice} to {m.receiver}: {m.state}, {m.tries} tries, {m.said or 'no answer'}" for m in sent
-    )
+    each = [f"{m.notice} to {m.receiver}: {m.state}, tries: {m.tries}, {m.said or 'no answer'}" for m in sent]
+    figures = "; ".join(each)
     yield Gate("delivery", any(m.state == "sent" for m in sent), figures or "the notice was given up by hand")
