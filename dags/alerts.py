@@ -29,12 +29,18 @@ def alerts() -> None:
         return run_job("alerts")
 
     @task
+    def raise_by_rules() -> int:
+        from voxpop.scheduled import run_job
+
+        return run_job("rules")
+
+    @task
     def notify() -> int:
         from voxpop.scheduled import run_job
 
         return run_job("notify")
 
-    calibrate() >> raise_alerts() >> notify()
+    calibrate() >> raise_alerts() >> raise_by_rules() >> notify()
 
 
 alerts()

@@ -20,7 +20,7 @@ FLOORS: list[set[str]] = [
     {"claims", "inference", "alertsfile"},
     {"reading"},
     {"stages", "sample"},
-    {"intake", "worker", "training", "alerting"},
+    {"intake", "worker", "training", "alerting", "rules"},
     {"jobs"},
     {"app"},
     {"api", "replay", "consumer", "scheduled", "eventtest", "why"},

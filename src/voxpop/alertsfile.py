@@ -39,10 +39,8 @@ import msgspec
 
 from voxpop.errors import SettingError
 from voxpop.notify import Receiver
+from voxpop.signals.meaning import FEED
 from voxpop.signals.routing import Quiet, Route
-
-FEED_RULE = "feed"
-"""The rule whose alerts are about a feed and not about a company."""
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,7 +109,7 @@ def parse(source: str, name: str, dashboard: str = "") -> Rules:
     _known(file.operators.receivers, f"[operators] of {name}", receivers)
     routes = file.routes
     if file.operators.receivers:
-        routes = (Route(receivers=file.operators.receivers, rules=(FEED_RULE,)), *routes)
+        routes = (Route(receivers=file.operators.receivers, rules=(FEED,)), *routes)
     return Rules(receivers=receivers, routes=routes, dashboard=(file.dashboard or dashboard).rstrip("/"))
 
 

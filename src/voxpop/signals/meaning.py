@@ -6,6 +6,10 @@ from typing import NamedTuple
 
 from voxpop.records import Alert
 
+RISK = "risk"
+"""The rule of events that are serious however few tell of them."""
+FEED = "feed"
+"""The rule whose alerts are about a source and not about an entity: it fell silent."""
 _QUOTE_CHARACTERS = 160
 
 
@@ -49,6 +53,11 @@ class Evidence(NamedTuple):
 
 def line(alert: Alert, evidence: Evidence) -> str:
     """What happened: entity, topic, quote, then the figures, each against what is usual."""
+    if alert.rule == FEED:
+        usual = f"{alert.expected:.0f} documents are usual"
+        return (
+            f"{evidence.name}: no data for {_count(alert.hours, 'hour', 'hours')}, in which {usual}; this is not calm"
+        )
     about = ", ".join(part for part in (evidence.event, evidence.topic) if part)
     parts = [evidence.name + (f" ({about})" if about else "") + ": " + _quoted(evidence) + _figures(alert, evidence)]
     if evidence.read:
@@ -71,8 +80,9 @@ def _quoted(evidence: Evidence) -> str:
 def _figures(alert: Alert, evidence: Evidence) -> str:
     span = f"{alert.hours} hours" if alert.hours > 1 else "one hour"
     usual = f"{alert.expected:.1f}" if alert.expected >= _LEAST_SHOWN else "next to none"
+    against = f" where {usual} are usual" if alert.rule != RISK else ", each of which is serious"
     return (
-        f"{_count(alert.stories, 'story', 'stories')} in {span} where {usual} are usual,"
+        f"{_count(alert.stories, 'story', 'stories')} in {span}{against},"
         f" from {_count(evidence.sources, 'source', 'sources')}, reach {evidence.reach:,}"
     )
 
