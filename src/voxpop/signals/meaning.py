@@ -61,7 +61,10 @@ def line(alert: Alert, evidence: Evidence) -> str:
     about = ", ".join(part for part in (evidence.event, evidence.topic) if part)
     parts = [evidence.name + (f" ({about})" if about else "") + ": " + _quoted(evidence) + _figures(alert, evidence)]
     if evidence.read:
-        parts.append(f"{evidence.negative / evidence.read:.0%} of what was read is negative{_usual(evidence)}")
+        since = f"{evidence.negative} of {_count(evidence.read, 'story', 'stories')} since then read as negative"
+        parts.append(since + _usual(evidence))
+    if alert.unread_stories:
+        parts.append(f"{alert.unread_stories} in a language that is not read yet")
     if evidence.corrected:
         parts.append(corrections(evidence))
     return "; ".join(parts)
