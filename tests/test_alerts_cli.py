@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from sqlalchemy import Engine
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests.notify.loopback import hook
 from tests.store.samples import MODEL
 from tests.test_alerting import raised, run
 from voxpop.alertsfile import Rules
-from voxpop.cli import alerts as commands
+from voxpop.cli import alerts as _commands  # noqa: F401 - which registers itself
+from voxpop.cli import app
 from voxpop.store import models
 
 Run = Callable[..., Result]
@@ -27,7 +27,7 @@ def voxpop(database_url: str) -> Run:
     environ = {"VOXPOP_DATABASE_URL": database_url.replace("+psycopg", ""), "COLUMNS": "200"}
 
     def run(*arguments: str, code: int = 0, **extra: str) -> Result:
-        done = CliRunner().invoke(commands.app, list(arguments), env={**environ, **extra})
+        done = CliRunner().invoke(app, list(arguments), env={**environ, **extra})
         assert done.exit_code == code, done.output
         return done
 
