@@ -1,4 +1,4 @@
-"""Whenever trends were computed: set the cut where one is due, and raise the alerts."""
+"""Whenever trends were computed: set the cut where one is due, raise the alerts, and tell people."""
 
 from __future__ import annotations
 
@@ -28,7 +28,19 @@ def alerts() -> None:
 
         return run_job("alerts")
 
-    calibrate() >> raise_alerts()
+    @task
+    def raise_by_rules() -> int:
+        from voxpop.scheduled import run_job
+
+        return run_job("rules")
+
+    @task
+    def notify() -> int:
+        from voxpop.scheduled import run_job
+
+        return run_job("notify")
+
+    calibrate() >> raise_alerts() >> raise_by_rules() >> notify()
 
 
 alerts()

@@ -16,21 +16,21 @@ FLOORS: list[set[str]] = [
     {"errors", "testing", "metrics"},
     {"records"},
     {"settings"},
-    {"text", "signals", "knowledge", "sources", "log", "models", "store"},
-    {"claims", "inference"},
+    {"text", "signals", "knowledge", "sources", "log", "models", "store", "notify"},
+    {"claims", "inference", "alertsfile"},
     {"reading"},
     {"stages", "sample"},
-    {"intake", "worker", "training"},
+    {"intake", "worker", "training", "alerting", "rules"},
     {"jobs"},
     {"app"},
-    {"api", "bench", "replay", "consumer", "scheduled", "eventtest"},
+    {"api", "bench", "replay", "consumer", "scheduled", "eventtest", "why"},
     {"runner", "fleet"},
     {"demo"},
     {"cli"},
     {"__main__"},
 ]
 PURE = {"text", "signals", "knowledge"}
-HEAVY = ("torch", "transformers", "peft", "trafilatura", "feedparser", "plotly", "pandas")
+HEAVY = ("torch", "transformers", "peft", "trafilatura", "feedparser", "plotly", "pandas", "apprise")
 
 
 def room_of(path: Path) -> str:

@@ -9,7 +9,8 @@
     └── Unavailable         a service is away for now          (retry)
         ├── StoreUnavailable
         ├── LogUnavailable
-        └── SourceUnavailable
+        ├── SourceUnavailable
+        └── ReceiverUnavailable
 
 Every class says whether the same call may succeed later (``retryable``), so that no caller has to know the tree.
 """
@@ -71,3 +72,7 @@ class LogUnavailable(Unavailable):
 
 class SourceUnavailable(Unavailable):
     """A feed or an address does not answer, or answers with a failure of its own."""
+
+
+class ReceiverUnavailable(Unavailable):
+    """Who was to be told of an alert does not take the message."""

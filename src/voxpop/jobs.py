@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from sqlalchemy import Engine
 
+from voxpop import alerting, alertsfile, rules
 from voxpop.errors import VoxpopError
 from voxpop.intake import take
 from voxpop.log.base import Log
@@ -244,11 +245,26 @@ def poll_feeds(around: Surroundings, now: datetime) -> int:
     return done
 
 
+def raise_by_rules(around: Surroundings, now: datetime) -> int:
+    """Stores the alerts of the rules beside surges."""
+    with around.engine.begin() as connection:
+        return rules.raise_alerts(connection, around.model)
+
+
+def notify(around: Surroundings, now: datetime) -> int:
+    """Makes the moves of alerts that are due, and tells people; the alerts file is read anew each time."""
+    s = around.settings
+    told = alertsfile.load(s.alerts_file, f"http://{s.host}:{s.port}")
+    return alerting.run(around.engine, told, s.home, now)
+
+
 JOBS: tuple[Job, ...] = (
     Job(name="feeds", every=timedelta(seconds=15), function=poll_feeds),
     Job(name="relink", every=timedelta(minutes=1), function=relink),
     Job(name="trends", every=timedelta(minutes=1), function=refresh_trends),
     Job(name="calibrate", every=timedelta(hours=1), function=calibrate),
     Job(name="alerts", every=timedelta(minutes=1), function=raise_alerts),
+    Job(name="rules", every=timedelta(minutes=1), function=raise_by_rules),
+    Job(name="notify", every=timedelta(seconds=15), function=notify),
     Job(name="upkeep", every=timedelta(hours=6), function=expire),
 )

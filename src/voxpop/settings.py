@@ -61,6 +61,7 @@ class Settings:
     )
     story_window_hours: int = _setting(72, "A repeat joins the story it retells if published within so many hours.")
     alert_budget_per_day: float = _setting(1.0, "Alerts a day that the desk is willing to read; sets the cut.")
+    alerts_file: str = _setting("", "A TOML file that says who is told of which alerts; empty: nobody, they are shown.")
     feed_interval_seconds: int = _setting(300, "Pause between two polls of a feed.")
     feed_timeout_seconds: float = _setting(20.0, "Longest time for a feed or article, redirects included.")
     feed_max_bytes: int = _setting(10_000_000, "Largest decompressed answer of a feed or article.")

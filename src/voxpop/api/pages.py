@@ -12,11 +12,12 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 from starlette.templating import Jinja2Templates
 
+from voxpop import alerting
 from voxpop.api.marks import pieces
 from voxpop.app import App
 from voxpop.records import Alert, TrendPoint
 from voxpop.signals.windows import hour_of, silences
-from voxpop.store import alerts, counts, deadletters, queries, trends
+from voxpop.store import alerts, counts, deadletters, moves, queries, trends
 from voxpop.store import models as model_versions
 from voxpop.text.mask import mask
 
@@ -26,15 +27,6 @@ templates.env.filters["when"] = lambda at: f"{at:%a %d %b %Y %H:%M} UTC" if at e
 templates.env.filters["link"] = lambda url: url if url and url.startswith(("http://", "https://")) else None
 
 ORDERS = {"latest": "latest first", "reach": "most carried", "negative": "most negative"}
-
-
-def sentence(alert: Alert, name: str) -> str:
-    """What happened, made only of the alert's own figures."""
-    span = f"{alert.hours} hours" if alert.hours > 1 else "one hour"
-    usual = f"{alert.expected:.1f}" if alert.expected >= 0.1 else "next to none"
-    kinds = [(alert.negative_stories, "read as negative"), (alert.unread_stories, "in a language that is not read yet")]
-    since = " and ".join(f"{count} {kind}" for count, kind in kinds if count)
-    return f"{alert.stories} stories about {name} in {span}, where {usual} are usual; since it fired {since or 'none'}"
 
 
 def routes(app: App) -> APIRouter:
@@ -90,7 +82,8 @@ def routes(app: App) -> APIRouter:
             evidence = queries.stories(
                 connection, found[0].entity, found[0].model, by="reach", documents=found[0].evidence
             )
-            return page(request, "alert", **shown, stories=evidence)
+            lived = moves.moves_of(connection, [alert_id]).get(alert_id, [])
+            return page(request, "alert", **shown, stories=evidence, moves=lived)
 
     @router.get("/dead-letters", response_class=HTMLResponse, include_in_schema=False)
     def dead_letters(request: Request) -> HTMLResponse:
@@ -130,7 +123,7 @@ def _plain(record: Alert | TrendPoint) -> dict[str, Any]:
 
 def _shown(connection: Connection, alert: Alert) -> dict[str, Any]:
     name = queries.name_of(connection, alert.entity) or alert.entity
-    return {"alert": alert, "name": name, "sentence": sentence(alert, name)}
+    return {"alert": alert, "name": name, "sentence": alerting.line_of(connection, alert, name)}
 
 
 def _sources(heard: dict[str, list[datetime]], watermark: datetime) -> list[dict[str, Any]]:

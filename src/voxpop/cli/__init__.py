@@ -48,6 +48,7 @@ def main() -> None:
     """The entry point."""
     # Imported for their commands, which register themselves.
     from voxpop.cli import (  # noqa: F401
+        alerts,
         bench,
         demo,
         evaluate,
@@ -58,6 +59,7 @@ def main() -> None:
         surge,
         system,
         train,
+        why,
         worker,
     )
 

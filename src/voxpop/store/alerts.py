@@ -55,19 +55,36 @@ def save(connection: Connection, alert: Alert, state: str) -> bool:
             index_elements=["alert_id"], set_={name: statement.excluded[name] for name in changing}
         ).returning(text("xmax = 0"))
     ).scalar_one()
-    connection.execute(tables.alert_evidence.delete().where(tables.alert_evidence.c.alert_id == alert.id))
+    _cite(connection, alert)
+    return bool(new)
+
+
+_CITED = text(
+    "SELECT e.document_id, e.revision, d.revision IS DISTINCT FROM e.revision AS changed FROM alert_evidence e"
+    " LEFT JOIN documents d ON d.document_id = e.document_id AND d.latest WHERE e.alert_id = :alert ORDER BY e.rank"
+)
+
+
+def _cite(connection: Connection, alert: Alert) -> None:
+    """Makes the evidence that of ``alert``, each document in the revision that was cited first.
+
+    One that was cited and has been corrected since stays, last, even where it is adverse no more.
+    """
+    cited = connection.execute(_CITED, {"alert": alert.id}).all()
+    revisions = {row.document_id: row.revision for row in cited}
+    kept = [row.document_id for row in cited if row.changed and row.document_id not in alert.evidence]
     rows = connection.execute(
         text("SELECT document_id, revision FROM documents WHERE latest AND document_id = ANY(:ids)"),
         {"ids": list(alert.evidence)},
     )
-    revisions = {row.document_id: row.revision for row in rows}
+    revisions = {row.document_id: row.revision for row in rows} | revisions
+    connection.execute(tables.alert_evidence.delete().where(tables.alert_evidence.c.alert_id == alert.id))
     bulk.upsert(
         connection,
         tables.alert_evidence,
         ["alert_id", "rank", "document_id", "revision"],
-        [(alert.id, rank, d, revisions[d]) for rank, d in enumerate(alert.evidence)],
+        [(alert.id, rank, d, revisions[d]) for rank, d in enumerate([*alert.evidence, *kept])],
     )
-    return bool(new)
 
 
 def stored(connection: Connection) -> list[Alert]:

@@ -311,6 +311,68 @@ alert_evidence = Table(
     Column("revision", Text, nullable=False),
 )
 
+alert_moves = Table(
+    "alert_moves",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("received_at", UTC_TIME, nullable=False),
+    comment="What became of an alert, by whom and when; its life is these rows and nothing else.",
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("silence_id", Text, primary_key=True),
+    Column("starts_at", UTC_TIME, nullable=False),
+    Column("until", UTC_TIME, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("sector", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("received_at", UTC_TIME, nullable=False),
+    comment="Alerts that nobody wants to hear of for a while; an empty condition is met by all.",
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("receiver", Text, nullable=False),
+    Column("alert_group", Text, nullable=False),
+    Column("notice", Text, nullable=False),
+    Column("alerts", ARRAY(Text), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("gravity", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("next_at", UTC_TIME, nullable=False),
+    Column("sent_at", UTC_TIME),
+    Column("said", Text, comment="the receiver's last answer, or why it gave none"),
+    Column("received_at", UTC_TIME, nullable=False),
+    Index("ix_deliveries_waiting", "state", "next_at"),
+    Index("ix_deliveries_group", "alert_group", "received_at"),
+    comment="Messages, queued in the transaction of the move that they tell of; state: waiting, sent or dropped.",
+)
+
+delivery_log = Table(
+    "delivery_log",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("sent", Boolean, nullable=False),
+    Column("said", Text, nullable=False),
+    Column("received_at", UTC_TIME, nullable=False),
+    comment="Each attempt at a message.",
+)
+
 # ------------------------------------------------------------------------------------------------ the log
 
 log_topics = Table(

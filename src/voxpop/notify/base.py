@@ -1,0 +1,79 @@
+"""A receiver, a message, and the call that brings one to the other."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any, Literal
+from urllib.parse import unquote
+
+import msgspec
+
+TIMEOUT_SECONDS = 20.0
+
+Gravity = Literal["info", "success", "warning", "failure"]
+"""As chat and mail colour it."""
+
+
+class Receiver(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told, and how.
+
+    Attributes:
+        name: what the alerts file calls it.
+        url: an address of Apprise (``mailto://``, ``slack://``, ``wecombot://``, …), or where a signed webhook is.
+        secret: of a signed webhook; empty: the address is Apprise's.
+    """
+
+    name: str
+    url: str
+    secret: str = ""
+
+    def __repr__(self) -> str:
+        """Without address or secret, which must not reach a log."""
+        return f"Receiver({self.name!r})"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told.
+
+    Attributes:
+        key: the same for each attempt at the same message, so that a receiver can fold a repeat.
+        subject: one line.
+        body: plain text.
+        gravity: how it is coloured.
+        data: what a program gets, as plain values.
+    """
+
+    key: str
+    subject: str
+    body: str
+    gravity: Gravity = "warning"
+    data: dict[str, Any] = {}
+
+
+def deliver(receiver: Receiver, message: Message, now: datetime) -> str:
+    """Brings the message to the receiver; returns its answer in a few words.
+
+    Raises:
+        ReceiverUnavailable: it was not taken; the message holds no secret.
+    """
+    if receiver.secret:
+        from voxpop.notify import webhook
+
+        return webhook.post(receiver, message, now)
+    from voxpop.notify import people
+
+    return people.tell(receiver, message)
+
+
+_LEAST_SECRET = 4
+
+
+def redacted(text: str, receiver: Receiver) -> str:
+    """``text`` with nothing of the receiver's secrets: neither its address nor a part of it that may be one."""
+    rest = receiver.url.partition("://")[2]
+    pieces = {receiver.url, rest, receiver.secret, *re.split(r"[/?&=:@]", rest)}
+    pieces |= {unquote(piece) for piece in pieces}
+    for piece in sorted((p for p in pieces if len(p) >= _LEAST_SECRET), key=len, reverse=True):
+        text = text.replace(piece, "•••")
+    return text

@@ -1,0 +1,110 @@
+"""What an alert says, in one line that is made only of its evidence."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from voxpop.records import Alert
+
+RISK = "risk"
+"""The rule of events that are serious however few tell of them."""
+FEED = "feed"
+"""The rule whose alerts are about a source and not about an entity: it fell silent."""
+_QUOTE_CHARACTERS = 160
+
+
+class Evidence(NamedTuple):
+    """What the documents behind an alert amount to.
+
+    Attributes:
+        name: the entity's.
+        topic: of most of its documents; empty where none was read.
+        event: the gravest risk event that one of them reports, in words; empty without any.
+        quote: the strongest claim, word for word, or else the headline of what is most carried.
+        factuality: how the claim is made: asserted, hedged, denied, reported; empty for a headline.
+        source: who published what is quoted.
+        url: where.
+        documents: how many told its stories since the alert's window began.
+        sources: distinct ones among them.
+        reach: of them together.
+        negative: stories read as negative since then.
+        read: stories that were read since then.
+        usual_negative: share of the stories read in the fortnight before that were negative; None without any.
+        corrected: documents cited that read otherwise now.
+        withdrawn: documents among these that no longer speak of the entity.
+    """
+
+    name: str
+    topic: str
+    event: str
+    quote: str
+    factuality: str
+    source: str
+    url: str | None
+    documents: int
+    sources: int
+    reach: int
+    negative: int
+    read: int
+    usual_negative: float | None
+    corrected: int
+    withdrawn: int
+
+
+def line(alert: Alert, evidence: Evidence) -> str:
+    """What happened: entity, topic, quote, then the figures, each against what is usual."""
+    if alert.rule == FEED:
+        usual = f"{alert.expected:.0f} documents are usual"
+        return (
+            f"{evidence.name}: no data for {_count(alert.hours, 'hour', 'hours')}, in which {usual}; this is not calm"
+        )
+    about = ", ".join(part for part in (evidence.event, evidence.topic) if part)
+    parts = [evidence.name + (f" ({about})" if about else "") + ": " + _quoted(evidence) + _figures(alert, evidence)]
+    if evidence.read:
+        since = f"{evidence.negative} of {_count(evidence.read, 'story', 'stories')} since then read as negative"
+        parts.append(since + _usual(evidence))
+    if alert.unread_stories:
+        parts.append(f"{alert.unread_stories} in a language that is not read yet")
+    if evidence.corrected:
+        parts.append(corrections(evidence))
+    return "; ".join(parts)
+
+
+def _quoted(evidence: Evidence) -> str:
+    if not evidence.quote:
+        return ""
+    words = " ".join(evidence.quote.split())
+    if len(words) > _QUOTE_CHARACTERS:
+        words = words[: _QUOTE_CHARACTERS - 1].rsplit(" ", 1)[0] + "…"
+    how = f", {evidence.factuality}" if evidence.factuality not in ("", "asserted") else ""
+    return f"“{words}” ({evidence.source}{how}); "
+
+
+def _figures(alert: Alert, evidence: Evidence) -> str:
+    span = f"{alert.hours} hours" if alert.hours > 1 else "one hour"
+    usual = f"{alert.expected:.1f}" if alert.expected >= _LEAST_SHOWN else "next to none"
+    against = f" where {usual} are usual" if alert.rule != RISK else ", each of which is serious"
+    return (
+        f"{_count(alert.stories, 'story', 'stories')} in {span}{against},"
+        f" from {_count(evidence.sources, 'source', 'sources')}, reach {evidence.reach:,}"
+    )
+
+
+_LEAST_SHOWN = 0.1
+
+
+def _usual(evidence: Evidence) -> str:
+    return "" if evidence.usual_negative is None else f" where {evidence.usual_negative:.0%} is usual"
+
+
+def corrections(evidence: Evidence) -> str:
+    """What became of documents that were cited; empty where all stand."""
+    if not evidence.corrected:
+        return ""
+    gone = f", {evidence.withdrawn} of them no longer about {evidence.name}" if evidence.withdrawn else ""
+    were = "was" if evidence.corrected == 1 else "were"
+    return f"{_count(evidence.corrected, 'cited document', 'cited documents')} {were} corrected since{gone}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

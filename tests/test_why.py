@@ -1,0 +1,163 @@
+"""Why nobody was told: each gate stops what it should, and says so with its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import Engine
+
+from tests.notify.loopback import Hook, hook
+from tests.store.samples import MODEL, START, document, reading, write
+from tests.test_jobs import around, fortnight, judge, log
+from voxpop import alerting, alertsfile, jobs
+from voxpop.alertsfile import Rules
+from voxpop.errors import SettingError
+from voxpop.jobs import Surroundings
+from voxpop.records import DeadLetter, Entity, Mention
+from voxpop.store import watchlist, writer
+from voxpop.why import Answer, why
+
+__all__ = ["around", "log"]  # fixtures
+
+ACME = Entity(id="acme", name="Acmetron")
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def site() -> Iterator[Hook]:
+    with hook() as found:
+        yield found
+
+
+@pytest.fixture
+def watched(engine: Engine) -> Engine:
+    with engine.begin() as connection:
+        watchlist.replace(connection, [ACME])
+    return engine
+
+
+def asked(engine: Engine, hours: float, rules: Rules | None = None, who: str = "acme") -> Answer:
+    at = START + timedelta(hours=hours)
+    with engine.connect() as connection:
+        return why(connection, who, MODEL, rules or Rules(), at, NOW, timedelta(hours=24))
+
+
+def stopped(answer: Answer) -> tuple[str, str]:
+    gate = answer.stopped_by
+    assert gate is not None
+    assert answer.gates[-1] is gate, "nothing is said of what lies behind the gate that stopped it"
+    return gate.name, gate.figures
+
+
+def route(site: Hook, **more: Any) -> Rules:
+    text = f'[receivers.desk]\nwebhook = "{site.url}"\nsecret = "s3cret"\n[[routes]]\nreceivers = ["desk"]\n'
+    text += "\n".join(f"{name} = {value}" for name, value in more.items())
+    return alertsfile.parse(text, "test")
+
+
+def test_an_entity_that_nobody_ever_watched_is_an_error(watched: Engine) -> None:
+    with pytest.raises(SettingError, match="nobody ever watched 'bolt'"):
+        asked(watched, 24, who="bolt")
+
+
+def test_an_entity_that_left_the_watchlist(watched: Engine) -> None:
+    with watched.begin() as connection:
+        watchlist.replace(connection, [])
+    assert stopped(asked(watched, 24, who="ACMETRON")) == ("watchlist", "Acmetron is no longer watched")
+
+
+def test_a_stream_that_was_silent(watched: Engine) -> None:
+    write(watched, [reading(document("a", 0, "Acmetron falls"), "negative")])
+    name, figures = stopped(asked(watched, 100))
+    assert name == "feed"
+    assert "0 documents of 0 sources" in figures
+    assert "known up to 2026-03-02 00:00 only" in figures
+
+
+def test_what_was_refused(watched: Engine) -> None:
+    write(watched, [reading(document("a", 1, "Nothing of interest", entities=("other",)))])
+    with watched.begin() as connection:
+        letter = DeadLetter(stage="ingest", reason="no zone", payload=b'{"text": "Acmetron falls"}')
+        writer.write_dead_letters(connection, [letter])
+    assert stopped(asked(watched, 24)) == ("refusal", "dead letters that name it: 1 at ingest")
+
+
+def test_what_was_not_linked(watched: Engine) -> None:
+    write(watched, [reading(document("a", 1, "acmetron, a town in Ohio, floods", entities=("other",)))])
+    name, figures = stopped(asked(watched, 24))
+    assert name == "link"
+    assert "1 more have its name" in figures
+
+
+def test_what_names_it_in_passing(watched: Engine) -> None:
+    span = Mention(entity="acme", start=0, end=8, relevance="passing", confidence=1)
+    write(watched, [reading(document("a", 1, "Acmetron among others", mentions=(span,)), "negative")])
+    assert stopped(asked(watched, 24)) == ("relevance", "0 of 1 are not only in passing")
+
+
+def test_what_speaks_well_of_it(watched: Engine) -> None:
+    write(watched, [reading(document(f"a{n}", n, f"Acmetron rises {n}"), "positive") for n in range(3)])
+    name, figures = stopped(asked(watched, 24))
+    assert (name, figures.split(",")[:2]) == ("opinion", ["0 negative", " 3 positive"])
+
+
+def test_what_is_too_little_to_judge(watched: Engine, around: Surroundings) -> None:
+    write(watched, [reading(document("a", 1, "Acmetron falls"), "negative")])
+    judge(around)
+    assert stopped(asked(watched, 24))[0] == "expected count"
+
+
+def test_what_stays_below_the_cut(watched: Engine, around: Surroundings) -> None:
+    fortnight(watched, surge=True)
+    jobs.refresh_trends(around, NOW)
+    jobs.calibrate(around, NOW)
+    with watched.begin() as connection:
+        connection.exec_driver_sql("UPDATE cuts SET cut = 50")
+    assert jobs.raise_alerts(around, NOW) == 0
+    name, figures = stopped(asked(watched, 254))
+    assert name == "threshold"
+    assert figures.startswith("score ")
+    assert figures.endswith("against a cut of 50.0")
+
+
+def test_an_alert_without_a_route_is_only_shown(watched: Engine, around: Surroundings) -> None:
+    fortnight(watched, surge=True)
+    judge(around)
+    answer = asked(watched, 254)
+    name, figures = stopped(answer)
+    assert name == "routing"
+    assert "no route takes it" in figures
+    passed = {gate.name: gate.figures for gate in answer.gates if gate.passed}
+    assert "fired at 2026-03-12" in passed["alert"]
+    assert passed["story"].endswith("stories")
+
+
+def test_history_is_withheld_and_an_alert_of_today_is_delivered(
+    watched: Engine, around: Surroundings, site: Hook, tmp_path: Path
+) -> None:
+    fortnight(watched, surge=True)
+    judge(around)
+    old, fresh = route(site), route(site, oldest_hours=1_000_000)
+    alerting.run(watched, old, tmp_path, NOW + timedelta(minutes=1))
+    name, figures = stopped(asked(watched, 254, old))
+    assert name == "silence"
+    assert figures.startswith("history")
+    assert site.posts == []
+    with watched.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM alert_moves")
+        connection.exec_driver_sql("UPDATE alerts SET state = 'firing'")
+    assert stopped(asked(watched, 254, fresh))[0] == "hold"
+    site.answers = [503]
+    alerting.run(watched, fresh, tmp_path, NOW + timedelta(minutes=2))
+    name, figures = stopped(asked(watched, 254, fresh))
+    assert name == "delivery"
+    assert "waiting, tries: 1, desk answered 503" in figures
+    alerting.run(watched, fresh, tmp_path, NOW + timedelta(minutes=5))
+    answer = asked(watched, 254, fresh)
+    assert answer.stopped_by is None
+    assert msgspec.json.encode(answer._asdict()), "it can be printed"
