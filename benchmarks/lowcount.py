@@ -16,28 +16,21 @@ The parameters of ours were chosen on seeds 1 to 3; the seeds reported begin at 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from lowcount_stream import CLASSES, Floats, Ints, Made, Stream, stream
+from lowcount_stream import CLASSES, Floats, Ints, Stream, stream
 from scipy.stats import nbinom, poisson
 
 from voxpop.signals import surge
+from voxpop.signals.episodes import Moments, episodes
 from voxpop.signals.surge import Stories, Told
 
 BUDGET = 5.0
 HALVES = (14 * 24, 63 * 24), (63 * 24, 112 * 24)
 """Hours in which the cut is set, and those that are reported."""
-
-
-class Scored(NamedTuple):
-    """What a rule says: scores at moments, sorted by (entity, time)."""
-
-    told: Told
-    score: Floats
 
 
 class Found(NamedTuple):
@@ -67,16 +60,15 @@ def told_of(made: Stream) -> Told:
     return Told(made.entity, minute, made.stance, np.ones(len(minute), dtype=bool))
 
 
-def ours(made: Stream) -> Scored:
+def ours(made: Stream) -> Moments:
     told = told_of(made)
-    return Scored(told, surge.judge(counts_of(made), told).score)
+    return Moments(told.entity, told.at, surge.judge(counts_of(made), told).score)
 
 
-def hourly(score: Floats) -> Scored:
+def hourly(score: Floats) -> Moments:
     """Scores of shape (entities, hours), each at the end of its hour."""
     entity, hour = np.nonzero(score > 0)
-    nothing = np.zeros(len(entity), dtype=np.int64)
-    return Scored(Told(entity, hour + 1.0, nothing, nothing == 0), score[entity, hour])
+    return Moments(entity, hour + 1.0, score[entity, hour])
 
 
 def _moments(values: Floats, known: Floats | None = None) -> tuple[Floats, Floats]:
@@ -92,13 +84,13 @@ def _moments(values: Floats, known: Floats | None = None) -> tuple[Floats, Float
     return mean, np.sqrt(np.maximum(0.0, before(values**2 * known) / count - mean**2))
 
 
-def z_of_mentions(made: Stream) -> Scored:
+def z_of_mentions(made: Stream) -> Moments:
     values = made.mentions.astype(float)
     mean, spread = _moments(values)
     return hourly((values - mean) / np.maximum(spread, 0.1))
 
 
-def z_of_share(made: Stream) -> Scored:
+def z_of_share(made: Stream) -> Moments:
     stories = counts_of(made)
     every = stories.adverse + stories.positive + stories.other
     share = stories.adverse / np.maximum(1, every)
@@ -106,7 +98,7 @@ def z_of_share(made: Stream) -> Scored:
     return hourly(np.where(every > 0, (share - mean) / np.maximum(spread, 0.1), 0.0))
 
 
-def _tail(made: Stream, tail: Callable[[Ints, Floats], Floats], *, stories: bool) -> Scored:
+def _tail(made: Stream, tail: Callable[[Ints, Floats], Floats], *, stories: bool) -> Moments:
     told = counts_of(made)
     seen = told.adverse + told.positive + told.other if stories else made.mentions
     mean, _ = _moments(seen.astype(float))
@@ -126,7 +118,7 @@ def _poisson(seen: Ints, mean: Floats) -> Floats:
         return np.asarray(poisson.logsf(seen, mean))
 
 
-RULES: dict[str, Callable[[Stream], Scored]] = {
+RULES: dict[str, Callable[[Stream], Moments]] = {
     "ours": ours,
     "z of mentions": z_of_mentions,
     "z of the share": z_of_share,
@@ -136,11 +128,10 @@ RULES: dict[str, Callable[[Stream], Scored]] = {
 }
 
 
-def measure(made: Stream, scored: Scored, cut: float, half: tuple[float, float]) -> Found:
+def measure(made: Stream, scored: Moments, cut: float, half: tuple[float, float]) -> Found:
     """What a cut finds in the hours of ``half``."""
-    begun = surge.episodes(scored.told, scored.score, cut)
-    first = np.array([one.start for one in begun], dtype=int)
-    entity, at = scored.told.entity[first], scored.told.at[first]
+    first = np.array([one.start for one in episodes(scored, cut)], dtype=int)
+    entity, at = scored.entity[first], scored.at[first]
     ordinary = (at >= half[0]) & (at < half[1])
     delays: list[list[float]] = [[] for _ in CLASSES]
     planted = [0] * len(CLASSES)
@@ -158,9 +149,10 @@ def measure(made: Stream, scored: Scored, cut: float, half: tuple[float, float])
     return Found(float(ordinary.sum()) * 24 / (half[1] - half[0]), recall, [np.array(d) for d in delays], whole)
 
 
-def cut_for(made: Stream, scored: Scored, budget: float, half: tuple[float, float]) -> float:
+def cut_for(made: Stream, scored: Moments, budget: float, half: tuple[float, float]) -> float:
     """The lowest cut that spends at most ``budget`` false alerts a day there."""
-    candidates = np.unique(scored.score[scored.score > 0])
+    some = scored.score > 0
+    candidates = np.unique(np.sort(scored.score[some])[-20_000:])  # no budget drawn needs a lower one
     low, high = 0, len(candidates) - 1
     while low < high:
         middle = (low + high) // 2
@@ -169,3 +161,100 @@ def cut_for(made: Stream, scored: Scored, budget: float, half: tuple[float, floa
         else:
             low = middle + 1
     return float(candidates[low])
+
+
+CURVE = (0.3, 1.0, 2.0, 5.0, 10.0, 20.0, 35.0)
+"""False alerts a day at which the curve is drawn."""
+
+
+class Row(NamedTuple):
+    """One rule on one seed."""
+
+    found: Found
+    curve: list[tuple[float, float]]
+    """False alerts a day that were really spent, and the recall of all surges."""
+
+
+def compare(made: Stream) -> dict[str, Row]:
+    rows = {}
+    for name, rule in RULES.items():
+        scored = rule(made)
+        at = [measure(made, scored, cut_for(made, scored, budget, HALVES[0]), HALVES[1]) for budget in CURVE]
+        rows[name] = Row(at[CURVE.index(BUDGET)], [(one.false_a_day, one.whole) for one in at])
+    return rows
+
+
+def table(seeds: list[dict[str, Row]]) -> Iterator[str]:
+    """Means over the seeds; delays are medians over all surges that were found."""
+    lengths = ["-".join(f"{hours:g}" for hours in length) + " h" for length in CLASSES]
+    recall, delay = " / ".join(lengths), "median delay, h"
+    yield f"{'rule':<20} {'false a day':>11}  {recall:^25}  {'all':>5}  {delay:^20}"
+    for name in RULES:
+        found = [seed[name].found for seed in seeds]
+        spent = np.mean([one.false_a_day for one in found])
+        shown = " / ".join(f"{np.mean([one.recall[kind] for one in found]):.2f}" for kind in range(3))
+        late = [np.concatenate([one.delays[kind] for one in found]) for kind in range(3)]
+        delays = " / ".join(f"{np.median(hours):.1f}" if len(hours) else "-" for hours in late)
+        whole = np.mean([one.whole for one in found])
+        yield f"{name:<20} {spent:>11.2f}  {shown:^25}  {whole:>5.2f}  {delays:^20}"
+
+
+def main() -> None:
+    count, first = (int(given) for given in (*sys.argv[1:3], *("3", "101")[len(sys.argv) - 1 :]))
+    seeds, spent = [], []
+    for seed in range(first, first + count):
+        made = stream(seed)
+        seeds.append(compare(made))
+        spent.append(seeds[-1]["ours"].found.false_a_day / BUDGET - 1)
+        empty, median = float((made.mentions == 0).mean()), float(np.median(made.mentions.mean(axis=1)))
+        print(
+            f"seed {seed}: {len(made.at):,} stories, {median:.2f} mentions an hour, {empty:.0%} of hours empty,", end=""
+        )
+        print(f" {len(made.surges)} surges; ours spent {1 + spent[-1]:.0%} of the budget out of sample", flush=True)
+    print("\n".join(table(seeds)))
+    plain = float(np.mean([seed["z of mentions"].found.whole for seed in seeds]))
+    whole = float(np.mean([seed["ours"].found.whole for seed in seeds]))
+    print(f"recall against the z of hourly mentions: {whole / max(plain, 1e-9):.0f} times")
+    print(f"budget out of sample: between {1 + min(spent):.0%} and {1 + max(spent):.0%}")
+    picture = Path(__file__).parents[1] / "docs" / "lowcount.svg"
+    curves = {name: np.mean([seed[name].curve for seed in seeds], axis=0) for name in RULES}
+    picture.write_text(drawn(curves), "utf-8")
+
+
+COLOURS = ("#b3261e", "#777777", "#aaaaaa", "#8a6d3b", "#3b6d8a", "#2e7d32")
+
+
+def drawn(curves: dict[str, Floats]) -> str:
+    """The curves of (false alerts a day, recall) as SVG, the former on a logarithmic scale from 0.3 to 40."""
+    left, top, width, height = 60, 20, 480, 300
+
+    def x(spent: float) -> float:
+        return left + width * float(np.log(np.clip(spent, 0.3, 40) / 0.3) / np.log(40 / 0.3))
+
+    def y(recall: float) -> float:
+        return top + height * (1 - recall)
+
+    parts = [
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 380" font-family="sans-serif" font-size="12">',
+        '<rect width="720" height="380" fill="white"/>',
+    ]
+    for tick in (0.5, 1, 2, 5, 10, 20, 40):
+        parts.append(f'<path d="M{x(tick):.1f} {top}v{height}" stroke="#e4e4e4"/>')
+        parts.append(f'<text x="{x(tick):.1f}" y="{top + height + 16}" text-anchor="middle">{tick:g}</text>')
+    for tick in (0, 0.2, 0.4, 0.6, 0.8, 1):
+        parts.append(f'<path d="M{left} {y(tick):.1f}h{width}" stroke="#e4e4e4"/>')
+        parts.append(f'<text x="{left - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    for colour, curve in zip(COLOURS, curves.values(), strict=True):
+        points = " ".join(f"{x(spent):.1f},{y(recall):.1f}" for spent, recall in curve.tolist())
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
+    ends = sorted(curves, key=lambda name: -float(curves[name][-1, 1]))
+    for rank, name in enumerate(ends):
+        colour = COLOURS[list(curves).index(name)]
+        parts.append(f'<text x="{left + width + 12}" y="{top + 40 + 20 * rank}" fill="{colour}">{name}</text>')
+    parts.append(f'<text x="{left + width / 2}" y="{top + height + 40}" text-anchor="middle">false alerts a day</text>')
+    parts.append(f'<text x="16" y="{top + height / 2}" transform="rotate(-90 16 {top + height / 2})">recall</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+if __name__ == "__main__":
+    main()

@@ -22,7 +22,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 COMMANDS = [
     *("demo", "evaluate", "train", "ingest", "run", "analyze", "serve", "doctor"),
     *("sources add", "sources list", "sources test", "sources remove", "watchlist load", "watchlist list"),
-    *("infer", "explain", "surge", "events list", "events test"),
+    *("infer", "explain", "surge", "calibrate", "events list", "events test"),
     *("models list", "models show", "models pull", "models verify"),
     *("dlq list", "dlq show", "dlq replay", "dlq erase", "db upgrade", "db downgrade", "db status", "db erase-raw"),
 ]

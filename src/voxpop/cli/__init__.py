@@ -47,7 +47,7 @@ def told() -> Iterator[None]:
 def main() -> None:
     """The entry point."""
     # Imported for their commands, which register themselves.
-    from voxpop.cli import demo, evaluate, intake, judge, models, stream, surge, system, train  # noqa: F401
+    from voxpop.cli import calibrate, demo, evaluate, intake, judge, models, stream, surge, system, train  # noqa: F401
 
     with told():
         app()

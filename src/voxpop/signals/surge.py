@@ -10,7 +10,7 @@ the same minutes. Over each window the score is the sum of two surprises (``voxp
   share is 1 for one story of one.
 
 The sum is Fisher's combination of two tests (Fisher 1932, section 21.1), ranked, not read as a probability: the cut
-comes from replaying (``calibrate``). Over a day and three days *unfriendly* stories (all but the positive ones) count
+comes from replaying (``voxpop.signals.episodes``). Over a day *unfriendly* stories (all but the positive ones) count
 too while the adverse outnumber the positive: a slow dispute is told in plain sentences, of which a model calls few
 negative. An entity with many stories an hour is judged by a robust z whose tail is its own (``voxpop.signals.series``).
 
@@ -39,14 +39,14 @@ Mask = NDArray[np.bool_]
 class Rule:
     """The parameters of the rule; all counts are of stories."""
 
-    horizons: tuple[int, ...] = (1, 3, 24, 72)
+    horizons: tuple[int, ...] = (1, 3, 24)
     """Hours looked back over, each with a surprise of its own."""
     slow: int = 24
     """Horizons from this on also count unfriendly stories."""
     guard: int = DAY
     """Hours before the horizon that do not count as usual, so that a slow burn cannot become its own baseline."""
     prior: Prior = field(default_factory=Prior)
-    share_prior: float = 20.0
+    share_prior: float = 60.0
     """Weight of the adverse share of all against the entity's own, in stories."""
     least_stories: int = 3
     """Fewer adverse stories than this are no surge, however rare."""
@@ -184,12 +184,10 @@ def _share(adverse: Usual, every: Usual, entity: Counts, day: Counts, rule: Rule
     pooled = adverse.level.sum(axis=0) / np.maximum(total.sum(axis=0), rule.prior.floor)
     weight = rule.share_prior / rule.prior.memory
     found = (adverse.level[entity, day] + weight * pooled[day]) / (total[entity, day] + weight)
-    return np.clip(found, 0.01, 0.99)
+    return np.asarray(np.clip(found, 0.01, 0.99))
 
 
-def _own_tail(
-    found: Judgement, every: Usual, told: Told, seen: Seen, horizon: int, where: Mask, rule: Rule
-) -> None:
+def _own_tail(found: Judgement, every: Usual, told: Told, seen: Seen, horizon: int, where: Mask, rule: Rule) -> None:
     """Where an entity is told of often, the tail of its own trailing counts takes the place of the binomial's."""
     day = _day(told, horizon, rule)
     dense = where & (every.level[told.entity, np.maximum(0, day)] >= rule.dense) & (seen.adverse >= rule.least_stories)
@@ -205,62 +203,3 @@ def _keep_better(best: Judgement, found: Judgement) -> None:
     better = found.score > best.score
     for kept, new in zip(best, found, strict=True):
         kept[better] = new[better]
-
-
-class Episode(NamedTuple):
-    """A stretch over the cut, by the stories at which it began, was worst and ended (inclusive)."""
-
-    start: int
-    peak: int
-    end: int
-
-
-def episodes(told: Told, score: Scores, cut: Scores | float, *, quiet: float = DAY) -> list[Episode]:
-    """The stretches over ``cut`` of each entity; two less than ``quiet`` hours apart are one: one alarm."""
-    over = np.flatnonzero(score >= cut)
-    starts = np.flatnonzero(_begins(told.entity[over], told.at[over], quiet))
-    found = []
-    for first, after in zip(starts, np.append(starts[1:], len(over)), strict=True):
-        stretch = over[first:after]
-        found.append(Episode(int(stretch[0]), int(stretch[score[stretch].argmax()]), int(stretch[-1])))
-    return found
-
-
-def _begins(entity: Counts, at: Scores, quiet: float) -> Mask:
-    """Where a new episode begins among stories over the cut."""
-    return np.diff(entity, prepend=-1) + (np.diff(at, prepend=-np.inf) >= quiet) != 0
-
-
-def calibrate(
-    told: Told, score: Scores, hours: float, budget_per_day: float, *, margin: float = 1.0, least: float = 3.0
-) -> float:
-    """The lowest cut that would have raised at most the budget over the stories given.
-
-    Args:
-        told: stories of a stretch that is taken as ordinary.
-        score: of each of them.
-        hours: length of the stretch.
-        budget_per_day: alerts a day over all entities that the desk will read.
-        margin: added to the cut, in powers of ten, where the stretch allows few alerts, so that the cut rests on few.
-            It falls to nothing at ``ENOUGH`` alerts.
-        least: the lowest cut ever set.
-    """
-    allowed = budget_per_day * hours / DAY
-    candidates = np.unique(score[score > 0])
-    low, high = 0, len(candidates)  # the count of episodes falls as the cut rises
-    while low < high:
-        middle = (low + high) // 2
-        over = score >= candidates[middle]
-        if _begins(told.entity[over], told.at[over], DAY).sum() <= allowed:
-            high = middle
-        else:
-            low = middle + 1
-    if low < len(candidates):
-        cut = float(candidates[low])
-    else:
-        cut = float(np.nextafter(candidates[-1], np.inf)) if len(candidates) else 0.0
-    return max(least, cut + margin * max(0.0, 1 - allowed / ENOUGH))
-
-
-ENOUGH = 30
-"""Alerts that a cut may rest on without a margin: their number is known to a fifth."""

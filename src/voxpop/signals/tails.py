@@ -33,5 +33,5 @@ def share_surprise(adverse: Counts, stories: Counts, share: Scores) -> Scores:
         return _capped(binom.logsf(adverse - 1, stories, share))
 
 
-def _capped(log_tail: NDArray[np.float64]) -> Scores:
-    return np.asarray(np.clip(-log_tail / np.log(10), 0.0, MOST), dtype=np.float64)
+def _capped(log_tail: Scores | float) -> Scores:
+    return np.clip(-np.asarray(log_tail) / np.log(10), 0.0, MOST)

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from voxpop.signals.tails import Counts, Scores
 
@@ -32,15 +31,15 @@ class Prior:
 
     memory: int = 28 * DAY
     """Hours of history that count."""
-    hours: float = 48.0
+    hours: float = 120.0
     """Weight of the mean of all against the entity's own level, in hours of evidence."""
     floor: float = 0.02
     """Least expected rate, in stories an hour: the first mention ever of an entity is not infinitely surprising."""
     profile: float = 20.0
     """Weight of a flat profile, in stories of an hour of the week."""
-    dispersion: float = 5.0
+    dispersion: float = 20.0
     """Weight of the pooled dispersion against the entity's own, in units of sum(m**2)."""
-    least_dispersion: float = 0.1
+    least_dispersion: float = 0.3
     clip: float = 3.0
     """Standard deviations over the expected count at which a spike is clipped."""
 

@@ -30,11 +30,12 @@ def upsert(
     *,
     update: Sequence[str] = (),
     greatest: Sequence[str] = (),
+    least: Sequence[str] = (),
 ) -> None:
     """Inserts ``rows``, whose keys are distinct.
 
-    A key that exists is left as it is, except that the columns ``update`` take the new value and the columns
-    ``greatest`` keep the larger one.
+    A key that exists is left as it is, except that the columns ``update`` take the new value, the columns
+    ``greatest`` keep the larger one and the columns ``least`` the smaller.
     """
     rows = list(rows)
     if not rows:
@@ -55,15 +56,14 @@ def upsert(
             copy.write_row(row)
     driver.execute(
         sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ORDER BY {} ON CONFLICT ({}) {}").format(
-            target, names, names, stage, keys, keys, _action(table, update, greatest)
+            target, names, names, stage, keys, keys, _action(table, update, greatest, least)
         )
     )
 
 
-def _action(table: Table, update: Sequence[str], greatest: Sequence[str]) -> sql.Composable:
+def _action(table: Table, update: Sequence[str], greatest: Sequence[str], least: Sequence[str]) -> sql.Composable:
     sets = [sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in update]
-    sets += [
-        sql.SQL("{0} = GREATEST({1}.{0}, EXCLUDED.{0})").format(sql.Identifier(name), sql.Identifier(table.name))
-        for name in greatest
-    ]
+    for function, names in (("GREATEST", greatest), ("LEAST", least)):
+        chosen = sql.SQL("{0} = " + function + "({1}.{0}, EXCLUDED.{0})")
+        sets += [chosen.format(sql.Identifier(name), sql.Identifier(table.name)) for name in names]
     return sql.SQL("DO UPDATE SET ") + sql.SQL(", ").join(sets) if sets else sql.SQL("DO NOTHING")
