@@ -115,7 +115,7 @@ def test_the_alert_fires_at_the_minute_of_the_story_that_crossed_the_cut(engine:
         ).scalar_one()
     assert alert.fired_at.second == 0
     assert alert.fired_at - START in [timedelta(hours=250.5 + n / 4) for n in range(12)]
-    assert before >= 3
+    assert before >= 2, "with a bad story of the same hours three, the least that counts"
     assert alert.window_start == alert.fired_at - timedelta(hours=1) or alert.hours > 1
 
 

@@ -142,18 +142,19 @@ def _since_open(reach: Reach, opens: Ints, values: Floats) -> Floats:
 
 
 def _usual(reach: Reach, opens: Ints, voices: Voices, known: dict[int, NDArray[np.bool_]], rule: Rule) -> Floats:
-    """Logarithm of the reach that the voice of each sight's story usually has, by what was known on its day."""
+    """Logarithm of the reach that the voice of each sight's story usually has by that day; infinite while little is known."""
     first, day = np.log1p(reach.gain[opens]), reach.at // DAY
-    found = np.zeros(len(reach.at))
+    found = np.full(len(reach.at), np.inf)
     for today, earlier in known.items():
-        at = day == today
-        found[at] = _levels(first, voices, earlier, rule)[reach.story[at]]
+        at = (day == today) & (earlier.sum() >= rule.least_known)
+        if at.any():
+            found[at] = _levels(first, voices, earlier, rule)[reach.story[at]]
     return found
 
 
 def _levels(first: Floats, voices: Voices, known: NDArray[np.bool_], rule: Rule) -> Floats:
     """Mean of ``first`` for the voice of each story, by the ``known`` ones; of shape (stories,)."""
-    level = np.full(len(first), first[known].mean() if known.any() else 0.0)
+    level = np.full(len(first), first[known].mean())
     for group in (voices.source, voices.author):
         size = int(group.max()) + 1
         count = np.bincount(group[known], minlength=size)
@@ -174,9 +175,10 @@ def _surprises(over: Floats, peaks: Floats, reach: Reach, known: dict[int, NDArr
     """-log10 P(X >= over) by the tail of the peaks that are known on the day; 0 below their quantile."""
     found, day = np.zeros(len(over)), reach.at // DAY
     for today, earlier in known.items():
-        if earlier.sum() >= rule.least_known:
-            bound = float(np.quantile(peaks[earlier], rule.quantile))
-            excess = peaks[earlier & (peaks > bound)] - bound
+        judged = peaks[earlier & np.isfinite(peaks)]
+        if len(judged) >= rule.least_known:
+            bound = float(np.quantile(judged, rule.quantile))
+            excess = judged[judged > bound] - bound
             mean = (rule.tail_prior * rule.tail + excess.sum()) / (rule.tail_prior + len(excess))
             at = (day == today) & (over > bound)
             found[at] = -np.log10(1 - rule.quantile) + (over[at] - bound) / mean / np.log(10)

@@ -12,7 +12,8 @@ the same minutes. Over each window the score is the sum of two surprises (``voxp
 The sum is Fisher's combination of two tests (Fisher 1932, section 21.1), ranked, not read as a probability: the cut
 comes from replaying (``voxpop.signals.episodes``). Over a day *unfriendly* stories (all but the positive ones) count
 too while the adverse outnumber the positive: a slow dispute is told in plain sentences, of which a model calls few
-negative. An entity with many stories an hour is judged by a robust z whose tail is its own (``voxpop.signals.series``).
+negative. An entity with many stories an hour must also be rare by a robust z whose tail is its own
+(``voxpop.signals.series``).
 
 Stories, not mentions: four hundred reposts are one story. Voices, not stories: what an author adds to their own
 counts nothing (``Told.counts``), so that a flood by one bot is no opinion.
@@ -55,7 +56,7 @@ class Rule:
     warm_up: int = 2 * DAY
     """Hours that must be known, before horizon and guard, for the rule to judge."""
     dense: float = 5.0
-    """Stories an hour from which an entity is judged by its own tail."""
+    """Stories an hour from which an entity is judged by its own tail too."""
 
 
 class Stories(NamedTuple):
@@ -188,7 +189,7 @@ def _share(adverse: Usual, every: Usual, entity: Counts, day: Counts, rule: Rule
 
 
 def _own_tail(found: Judgement, every: Usual, told: Told, seen: Seen, horizon: int, where: Mask, rule: Rule) -> None:
-    """Where an entity is told of often, the tail of its own trailing counts takes the place of the binomial's."""
+    """Where an entity is told of often, its adverse stories must be rare by the tail of its own trailing counts too."""
     day = _day(told, horizon, rule)
     dense = where & (every.level[told.entity, np.maximum(0, day)] >= rule.dense) & (seen.adverse >= rule.least_stories)
     for entity in np.unique(told.entity[dense]).tolist():
@@ -196,7 +197,7 @@ def _own_tail(found: Judgement, every: Usual, told: Told, seen: Seen, horizon: i
         rarity = series.score(told.at[own] * series.HOUR, seen.adverse[own].astype(np.float64))
         rare = -4 * np.log10(1 - rarity)  # the score is 1 - P ** (1/4)
         judged = dense[own]
-        found.score[own[judged]] = rare[judged]
+        found.score[own[judged]] = np.minimum(found.score[own[judged]], rare[judged])
 
 
 def _keep_better(best: Judgement, found: Judgement) -> None:
