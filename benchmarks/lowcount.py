@@ -152,7 +152,7 @@ def measure(made: Stream, scored: Moments, cut: float, half: tuple[float, float]
 def cut_for(made: Stream, scored: Moments, budget: float, half: tuple[float, float]) -> float:
     """The lowest cut that spends at most ``budget`` false alerts a day there."""
     some = scored.score > 0
-    candidates = np.unique(np.sort(scored.score[some])[-20_000:])  # no budget drawn needs a lower one
+    candidates = np.unique(np.sort(scored.score[some])[-100_000:])  # no budget drawn needs a lower one
     low, high = 0, len(candidates) - 1
     while low < high:
         middle = (low + high) // 2

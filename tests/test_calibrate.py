@@ -9,12 +9,11 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 from tests.store.samples import MODEL, document, reading, write
-from voxpop.cli import app, calibrate, system
+from voxpop.cli import app, calibrate, intake
 from voxpop.errors import SettingError
 from voxpop.store import alerts, models, trends
 
-
-assert system.app is app, "of an app with one command alone Typer makes that command"
+assert intake.__doc__, "imported for its commands: an app of one command alone would be that command"
 
 
 @pytest.mark.parametrize(("text", "a_day"), [("5/day", 5.0), ("5", 5.0), ("14/week", 2.0), ("0.5 / day", 0.5)])

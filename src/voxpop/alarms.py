@@ -27,6 +27,9 @@ from voxpop.store import alerts, told
 SURGE, SPREAD = "surge", "spread"
 SHARES = {SURGE: 0.8, SPREAD: 0.2}
 """How the rules share the budget."""
+LEAST = {SURGE: 5.2, SPREAD: 3.0}
+"""The lowest cuts. A lower one would raise more than one false surge a company and year on streams of low counts
+(benchmarks/lowcount.py), or take one negative story of a thousand for spreading."""
 LEARNING = timedelta(days=7)
 """Until so much of the stream is known the desk has no cut, so nothing alarms; then the cut is set anew as often."""
 QUIET = timedelta(hours=24)
@@ -191,7 +194,8 @@ def _learned(start: datetime, last: datetime) -> list[datetime]:
 
 def _cut(judged: Judged, start: float, end: float, budget_per_day: float) -> float:
     """The cut of a rule that spends its share of the budget in the hours [start, end) of the stream."""
-    return cut_for(judged.moments.between(start, end), end - start, SHARES[judged.rule] * budget_per_day)
+    share, least = SHARES[judged.rule] * budget_per_day, LEAST[judged.rule]
+    return cut_for(judged.moments.between(start, end), end - start, share, least=least)
 
 
 class Calibration(NamedTuple):

@@ -142,7 +142,7 @@ def _since_open(reach: Reach, opens: Ints, values: Floats) -> Floats:
 
 
 def _usual(reach: Reach, opens: Ints, voices: Voices, known: dict[int, NDArray[np.bool_]], rule: Rule) -> Floats:
-    """Logarithm of the reach that the voice of each sight's story usually has by that day; infinite while little is known."""
+    """Logarithm of the reach that the voice of each sight usually has on that day; infinite while little is known."""
     first, day = np.log1p(reach.gain[opens]), reach.at // DAY
     found = np.full(len(reach.at), np.inf)
     for today, earlier in known.items():

@@ -34,4 +34,4 @@ def share_surprise(adverse: Counts, stories: Counts, share: Scores) -> Scores:
 
 
 def _capped(log_tail: Scores | float) -> Scores:
-    return np.clip(-np.asarray(log_tail) / np.log(10), 0.0, MOST)
+    return np.asarray(np.clip(-np.asarray(log_tail) / np.log(10), 0.0, MOST), dtype=np.float64)
