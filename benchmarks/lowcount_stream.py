@@ -1,7 +1,7 @@
 """A seeded stream of stories about a thousand companies that little is written about, with surges whose truth is known.
 
 The figures that the stream keeps to: 1,000 companies, a median of 0.74 mentions an hour, about 70 % of all hours empty.
-The rest was chosen once, before any rule was tried on it, so that the plain rules find about what they were
+The rest was set by what the plain rules find, before any parameter of ours was chosen, to be about what they were
 known to find elsewhere (Poisson on stories 0.20 / 0.54 / 0.77 and a negative binomial on stories 0.32 / 0.69 / 0.92 of
 surges of 1-2, 3-12 and 12-48 hours at five false alerts a day):
 
