@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tests.store.samples import MODEL, START, document, reading, write
-from voxpop import jobs
+from voxpop import alarms, jobs
+from voxpop.errors import StoreError
 from voxpop.jobs import Surroundings
 from voxpop.log.base import Log, open_log
 from voxpop.records import DeadLetter, Document, Entity, decode
@@ -43,7 +44,7 @@ def around(engine: Engine, log: Log, settings: Settings) -> Surroundings:
 def fortnight(engine: Engine, *, surge: bool) -> None:
     """Two weeks of two companies with a bad story every other day; then twelve in three hours of one of them."""
     readings = []
-    for hour in range(0, 14 * 24, 3):
+    for hour in range(0, 14 * 24 + 12, 3):
         for entity in ("acme", "calm"):
             label = "negative" if hour % 48 == 0 else "neutral"
             readings.append(
@@ -101,6 +102,98 @@ def test_the_alert_keeps_its_id_when_late_news_moves_its_start(engine: Engine, a
         (after,) = alerts.stored(connection)
     assert after.id == before.id
     assert after.stories > before.stories
+
+
+def test_the_alert_fires_at_the_minute_of_the_story_that_crossed_the_cut(engine: Engine, around: Surroundings) -> None:
+    fortnight(engine, surge=True)
+    judge(around)
+    with engine.connect() as connection:
+        (alert,) = alerts.stored(connection)
+        before = connection.execute(
+            text("SELECT count(*) FROM documents WHERE text LIKE 'bad news%' AND published_at <= :at"),
+            {"at": alert.fired_at},
+        ).scalar_one()
+    assert alert.fired_at.second == 0
+    assert alert.fired_at - START in [timedelta(hours=250.5 + n / 4) for n in range(12)]
+    assert before >= 2, "with a bad story of the same hours three, the least that counts"
+    assert alert.window_start == alert.fired_at - timedelta(hours=1) or alert.hours > 1
+
+
+def test_history_told_in_two_halves_raises_the_same_alert(engine: Engine, around: Surroundings) -> None:
+    fortnight(engine, surge=False)
+    judge(around)
+    write(engine, [reading(document(f"s{n}", 250.5 + n / 4, f"bad news {n} of acme"), "negative") for n in range(6)])
+    assert judge(around) == 1
+    with engine.connect() as connection:
+        (early,) = alerts.stored(connection)
+    write(
+        engine, [reading(document(f"s{n}", 250.5 + n / 4, f"bad news {n} of acme"), "negative") for n in range(6, 12)]
+    )
+    assert judge(around) == 0
+    with engine.connect() as connection:
+        (late,) = alerts.stored(connection)
+    assert (late.id, late.fired_at, late.cut) == (early.id, early.fired_at, early.cut)
+    assert late.stories > early.stories
+
+
+def test_a_flood_by_one_author_alarms_nobody(engine: Engine, around: Surroundings) -> None:
+    fortnight(engine, surge=False)
+    flood = [
+        document(f"f{n}", 250.5 + n / 8, f"bad news {n} of acme", channel="social", source="chirper", author="bot")
+        for n in range(24)
+    ]
+    write(engine, [reading(of, "negative") for of in flood])
+    assert judge(around) == 0
+
+
+def spread_out(engine: Engine, *, growth: int) -> None:
+    """A fortnight, and one bad story whose source saw it reach more and more people within half an hour."""
+    fortnight(engine, surge=False)
+    at = START + timedelta(hours=300)
+    sights = [
+        document("one", 300, "will the bank pay", reach=reach, revised_at=at + timedelta(minutes=minutes))
+        for minutes, reach in ((0, 1), (10, 40 * growth), (25, 100 * growth))
+    ]
+    write(engine, [reading(of, "negative") for of in sights])
+
+
+def test_one_bad_story_that_runs_away_alarms_with_its_reach(engine: Engine, around: Surroundings) -> None:
+    spread_out(engine, growth=400)
+    assert judge(around) == 1
+    with engine.connect() as connection:
+        (alert,) = alerts.stored(connection)
+        seen = connection.execute(text("SELECT count(*) FROM engagements WHERE reach > 1")).scalar_one()
+    assert seen == 2, "figures that come in one batch are all kept"
+    assert (alert.rule, alert.entity, alert.stories, len(alert.evidence)) == ("spread", "acme", 1, 1)
+    assert alert.reach == 39_999 > alert.expected
+    assert alert.fired_at == START + timedelta(hours=300, minutes=10)
+    assert judge(around) == 0
+
+
+def test_a_story_that_reaches_a_few_more_does_not(engine: Engine, around: Surroundings) -> None:
+    spread_out(engine, growth=1)
+    assert judge(around) == 0
+
+
+def test_a_budget_sets_both_cuts_and_says_what_they_spend(engine: Engine, around: Surroundings) -> None:
+    fortnight(engine, surge=True)
+    jobs.refresh_trends(around, NOW)
+    surge, spread = alarms.spend(engine, MODEL, 5.0)
+    assert (surge.rule, spread.rule) == ("surge", "spread")
+    assert surge.budget_per_day + spread.budget_per_day == pytest.approx(5.0)
+    assert surge.in_sample <= surge.budget_per_day
+    with engine.connect() as connection:
+        assert [cut for _, cut in alerts.cuts(connection, "surge", MODEL)] == [surge.cut]
+    again, _ = alarms.spend(engine, MODEL, 0.1)
+    assert again.cut > surge.cut
+    with engine.connect() as connection:
+        assert [cut for _, cut in alerts.cuts(connection, "surge", MODEL)] == [again.cut], "the later word counts"
+
+
+def test_a_budget_needs_history(engine: Engine, around: Surroundings) -> None:
+    write(engine, [reading(document("a", 0, "first"))])
+    with pytest.raises(StoreError, match="14 days"):
+        alarms.spend(engine, MODEL, 5.0)
 
 
 def test_nothing_stored_is_no_work(around: Surroundings) -> None:

@@ -9,33 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 import msgspec
-import numpy as np
 from sqlalchemy import Engine
 
-from voxpop import alerting, alertsfile, rules
+from voxpop import alarms, alerting, alertsfile, rules
 from voxpop.errors import VoxpopError
 from voxpop.intake import take
 from voxpop.log.base import Log
-from voxpop.records import Alert, Document, Mention, TrendPoint, digest
+from voxpop.records import Document, Mention
 from voxpop.settings import Settings
-from voxpop.signals import surge
-from voxpop.signals.windows import HOUR, hour_of
 from voxpop.sources import feeds
 from voxpop.sources.fetch import Fetcher
 from voxpop.stages import TOPICS, document_message
-from voxpop.store import alerts, rereading, trends
 from voxpop.store import feeds as stored_feeds
+from voxpop.store import rereading, trends
 from voxpop.text import stories
 from voxpop.text.entities import Linker
-
-SURGE = "surge"
-LEARNING = timedelta(days=7)
-"""Until so much of the stream is known the desk has no cut, so nothing alarms; then the cut is set anew as often."""
-QUIET = timedelta(hours=24)
-"""An entity that stays below the cut for so long is over its episode."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,117 +61,14 @@ def refresh_trends(around: Surroundings, now: datetime) -> int:
             return done
 
 
-class Grid(NamedTuple):
-    """The trend points as the surge rule sees them."""
-
-    start: datetime
-    """The first hour."""
-    entities: tuple[str, ...]
-    points: dict[tuple[str, datetime], TrendPoint]
-    stories: surge.Stories
-
-    def hour(self, index: int) -> datetime:
-        return self.start + index * HOUR
-
-
-def grid_of(points: Sequence[TrendPoint], first: datetime, last: datetime) -> Grid:
-    """Lays the points out over the hours from ``first`` to ``last``."""
-    start = hour_of(first)
-    entities = tuple(sorted({p.entity for p in points}))
-    rows = {entity: row for row, entity in enumerate(entities)}
-    shape = (len(entities), int((hour_of(last) - start) / HOUR) + 1)
-    stories = surge.Stories(*(np.zeros(shape, dtype=np.int64) for _ in range(3)))
-    for p in points:
-        cell = rows[p.entity], int((p.start - start) / HOUR)
-        stories.adverse[cell] = p.negative_stories + p.unread_stories
-        stories.positive[cell] = p.positive_stories
-        stories.other[cell] = p.stories - p.positive_stories - p.negative_stories - p.unread_stories
-    return Grid(start, entities, {(p.entity, p.start): p for p in points}, stories)
-
-
 def calibrate(around: Surroundings, now: datetime) -> int:
-    """Sets the cut at the end of each learning span of the stream, from what had been said by then."""
-    with around.engine.begin() as connection:
-        span = alerts.span(connection)
-        if span is None:
-            return 0
-        known = {at for at, _ in alerts.cuts(connection, SURGE, around.model)}
-        grid = grid_of(trends.latest(connection, around.model), *span)
-        score = surge.judge(grid.stories).score
-        due = [d for d in _learned(grid.start, span[1]) if d not in known]
-        for at in due:
-            cut = surge.calibrate(score[:, : int((at - grid.start) / HOUR)], around.settings.alert_budget_per_day)
-            alerts.save_cut(connection, SURGE, around.model, at, cut, around.settings.alert_budget_per_day)
-        return len(due)
-
-
-def _learned(start: datetime, last: datetime) -> list[datetime]:
-    return [start + n * LEARNING for n in range(1, int((last - start) / LEARNING) + 1)]
+    """Sets the cuts at the end of each learning span of the stream, from what had been said by then."""
+    return alarms.calibrate(around.engine, around.model, around.settings.alert_budget_per_day)
 
 
 def raise_alerts(around: Surroundings, now: datetime) -> int:
-    """Judges every hour of the stream that has a cut, and stores the alerts that this raises."""
-    with around.engine.begin() as connection:
-        span = alerts.span(connection)
-        cuts = alerts.cuts(connection, SURGE, around.model)
-        if span is None or not cuts:
-            return 0
-        grid = grid_of(trends.latest(connection, around.model), *span)
-        judged = surge.judge(grid.stories)
-        limits = _limits(grid, cuts)
-        raised = alerts.windows(connection, SURGE, around.model)
-        new = 0
-        for row, entity in enumerate(grid.entities):
-            for episode in surge.episodes(judged.score[row], limits, quiet=int(QUIET / HOUR)):
-                alert = _alert(around.model, grid, row, judged, limits, episode)
-                end = grid.hour(episode.end)
-                alert = msgspec.structs.replace(
-                    alert,
-                    id=_id_of(entity, alert.window_start, raised),
-                    evidence=alerts.evidence(connection, entity, around.model, alert.window_start, end),
-                )
-                new += alerts.save(connection, alert, "resolved" if span[1] - end >= QUIET else "firing")
-        return new
-
-
-def _limits(grid: Grid, cuts: Sequence[tuple[datetime, float]]) -> surge.Scores:
-    """The cut of each hour: the last one set before it; infinite while there is none."""
-    limits = np.full(grid.stories.adverse.shape[1], np.inf)
-    for at, cut in cuts:
-        limits[max(0, int((at - grid.start) / HOUR)) :] = cut
-    return limits
-
-
-def _alert(
-    model: str, grid: Grid, row: int, judged: surge.Judgement, limits: surge.Scores, episode: surge.Episode
-) -> Alert:
-    """The alert of an episode, with the figures of its peak; it fires at the end of the hour that crossed the cut."""
-    peak, entity = episode.peak, grid.entities[row]
-    start = grid.hour(episode.start + 1 - int(judged.horizon[row, episode.start]))
-    span = [grid.points.get((entity, grid.hour(h))) for h in range(episode.start, episode.end)]
-    return Alert(
-        id="",
-        entity=entity,
-        rule=SURGE,
-        fired_at=grid.hour(episode.start + 1),
-        window_start=start,
-        score=float(judged.score[row, peak]),
-        cut=float(limits[peak]),
-        stories=int(judged.seen[row, peak]),
-        hours=int(judged.horizon[row, peak]),
-        negative_stories=sum(p.negative_stories for p in span if p is not None),
-        unread_stories=sum(p.unread_stories for p in span if p is not None),
-        expected=float(judged.expected[row, peak]),
-        model=model,
-    )
-
-
-def _id_of(entity: str, start: datetime, raised: dict[tuple[str, datetime], str]) -> str:
-    """The id of the alert that was raised for this episode before its start moved by late news, else a new one."""
-    for (of, at), alert_id in raised.items():
-        if of == entity and abs(at - start) < QUIET:
-            return alert_id
-    return digest(SURGE, entity, start.isoformat())
+    """Judges what is stored by the cuts in force, and stores the alerts that this raises."""
+    return alarms.raise_alerts(around.engine, around.model)
 
 
 def relink(around: Surroundings, now: datetime) -> int:

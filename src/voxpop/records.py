@@ -200,7 +200,7 @@ class TrendPoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """A surge that fired: which entity, when (in the stream's own time), how surprising, on what evidence."""
+    """A surge or a spreading story: which entity, when (in the stream's own time), how surprising, on what evidence."""
 
     id: str
     entity: str
@@ -208,17 +208,20 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     fired_at: datetime
     window_start: datetime
     score: float
-    """-log10 of the probability of so much under the entity's usual rate."""
+    """Surprise, -log10 of the probability of so much where all is as usual; for surges the sum of two such."""
     cut: float
     hours: int
-    """The horizon that the score comes from, at the worst hour so far."""
+    """The horizon that the score comes from, at the worst moment so far."""
     stories: int
-    """Stories that counted over this horizon, where ``expected`` are usual."""
+    """Stories that counted over this horizon."""
     expected: float
+    """How many of them, or for a spreading story how much reach, is usual."""
     negative_stories: int
-    """Stories read as negative since the alert fired, its first hour included."""
+    """Stories read as negative from the start of the window on, as long as it goes on."""
     unread_stories: int
     model: str
+    reach: int = 0
+    """Of a spreading story: the reach that it gained over the horizon."""
     evidence: tuple[str, ...] = ()
     """Ids of the documents that caused it, the first of each story, most carried first."""
 

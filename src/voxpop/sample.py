@@ -1,8 +1,9 @@
 """The sample stream: fourteen days of invented news and posts about invented companies, with its truth.
 
 The texts lie in ``data/sample`` as their authors wrote them, a JSON object a line with day, time, source and a tag;
-here they become the items of a stream. Two things are multiplied, as readers do with real ones: some texts are passed
-on by a reader or two, and one harmless story is reposted to the number that such stories reach.
+here they become the items of a stream. Three things are multiplied, as readers do with real ones: some texts are passed
+on by a reader or two, one harmless story is reposted over a day to the number that such stories reach, and one
+frightened post within an hour.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from voxpop.records import digest
 
 FIRST_DAY = datetime(2026, 3, 2, tzinfo=UTC)
 REPOSTS = 400
+ALARMED = 90
+"""Readers who pass the frightened post on."""
 _BROKEN = {
     100: '{"id": "cut", "source": "Sector Watch", "channel": "news", "published_at": "2026-03-04T10:0',
     500: '{"id": "zone", "source": "chirper", "channel": "social", "published_at": "2026-03-08 10:00", "text": "hm"}',
@@ -46,19 +49,26 @@ def lines() -> list[dict[str, Any]]:
         line["published_at"] = _time(line)
     reposts = [line for line in written if line["tag"] == "trap_reposts"]
     passed_on = [echo for line in written if not line["tag"].startswith("trap") for echo in _echoes(line)]
-    return sorted([*written, *passed_on, *_more_reposts(reposts)], key=lambda line: line["published_at"])
+    alarmed = [echo for line in written if "seen" in line for echo in _alarmed(line)]
+    return sorted([*written, *passed_on, *alarmed, *_more_reposts(reposts)], key=lambda line: line["published_at"])
 
 
 def items() -> Iterator[dict[str, Any]]:
-    """The stream as JSON objects fit for ``voxpop ingest``."""
+    """The stream as JSON objects fit for ``voxpop ingest``; an item comes again where its source saw it reach more."""
     numbers: dict[str, count[int]] = {}
+    found: list[tuple[datetime, dict[str, Any]]] = []
     for line in lines():
-        number = next(numbers.setdefault(line["source"], count(1)))
-        yield {
+        number, at = next(numbers.setdefault(line["source"], count(1))), line["published_at"]
+        item = {
             "id": f"{number:05d}",
             **{name: line[name] for name in ("source", "channel", "title", "text", "author", "reach")},
-            "published_at": line["published_at"].isoformat(),
+            "published_at": at.isoformat(),
         }
+        found.append((at, item))
+        for minutes, reach in line.get("seen", ()):
+            later = at + timedelta(minutes=minutes)
+            found.append((later, {**item, "reach": reach, "revised_at": later.isoformat()}))
+    return (item for _, item in sorted(found, key=lambda one: one[0]))
 
 
 def stream() -> Iterator[str]:
@@ -117,7 +127,7 @@ def _echoes(line: dict[str, Any]) -> Iterator[dict[str, Any]]:
         by = line["author"] or line["source"].replace(" ", "")
         text = f"{line['title']} {line['text']}".strip()
         yield {
-            **line,
+            **{name: value for name, value in line.items() if name != "seen"},
             "channel": "social",
             "source": "微言" if in_chinese(line) else "chirper",
             "title": "",
@@ -125,6 +135,19 @@ def _echoes(line: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "reach": 15 + (draw >> 4) % 180,
             "text": f"转发//@{by}：{text}" if in_chinese(line) else f"RT @{by}: {text}",
             "published_at": line["published_at"] + timedelta(minutes=5 + (draw >> (8 * number + 3)) % 175),
+        }
+
+
+def _alarmed(line: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The same post passed on by one person after another, most of them with few readers."""
+    for number in range(1, ALARMED + 1):
+        minutes = 62 * (number / ALARMED) ** 0.6
+        yield {
+            **{name: value for name, value in line.items() if name != "seen"},
+            "author": f"worried_{number:03d}",
+            "reach": 2400 + 37 * number if number % 18 == 0 else 25 + 7 * number % 160,
+            "text": f"RT @{line['author']}: {line['text']}",
+            "published_at": line["published_at"] + timedelta(minutes=minutes),
         }
 
 

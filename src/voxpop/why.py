@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import numpy as np
 from sqlalchemy import Connection
 
-from voxpop import alerting
+from voxpop import alarms, alerting, past
 from voxpop.alertsfile import Rules
 from voxpop.errors import SettingError
-from voxpop.jobs import SURGE, grid_of
 from voxpop.records import Alert
 from voxpop.signals import surge
-from voxpop.signals.windows import HOUR, hour_of
-from voxpop.store import alerts, deliveries, gates, queries, trends
+from voxpop.signals.episodes import Episode
+from voxpop.store import alerts, deliveries, gates, queries
 from voxpop.store import feeds as stored_feeds
 from voxpop.store.gates import Linked, Watched
 
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
 
 
 class Peak(NamedTuple):
-    """The most surprising hour of a span."""
+    """The most surprising moment of a span."""
 
     hour: datetime
     score: float
@@ -138,25 +138,24 @@ def _opinion(linked: Linked) -> Gate:
 
 
 def _peak(connection: Connection, entity: str, model: str, start: datetime, end: datetime) -> Peak | None:
-    """The most surprising hour in [start, end] as the surge rule sees it; None where it has seen nothing."""
-    span = alerts.span(connection)
-    if span is None:
+    """The most surprising moment in [start, end] as the surge rule sees it; None where it has seen nothing."""
+    seen = past.read(connection, model, alarms.BACK)
+    if seen is None or entity not in seen.entities:
         return None
-    grid = grid_of(trends.latest(connection, model), *span)
-    if entity not in grid.entities:
+    judged = next(of for of in alarms.judge(seen, model) if of.rule == alarms.SURGE)
+    moments = judged.moments
+    of_entity = moments.entity == seen.entities.index(entity)
+    within = of_entity & (moments.at >= seen.hours(start)) & (moments.at <= seen.hours(end))
+    if not within.any():
         return None
-    row, last = grid.entities.index(entity), grid.stories.adverse.shape[1] - 1
-    first = min(last, max(0, int((hour_of(start) - grid.start) / HOUR)))
-    until = min(last, max(first, int((hour_of(end) - grid.start) / HOUR)))
-    judged = surge.judge(grid.stories)
-    best = first + int(judged.score[row, first : until + 1].argmax())
-    seen, expected = int(judged.seen[row, best]), float(judged.expected[row, best])
-    return Peak(grid.hour(best), float(judged.score[row, best]), seen, expected, int(judged.horizon[row, best]))
+    best = int(np.where(within, moments.score, -1.0).argmax())
+    told = judged.alert(Episode(best, best, best))
+    return Peak(told.fired_at, told.score, told.stories, told.expected, told.hours)
 
 
 def _cut(connection: Connection, model: str, at: datetime) -> float | None:
     """The cut in force at ``at``."""
-    held = [cut for since, cut in alerts.cuts(connection, SURGE, model) if since <= at]
+    held = [cut for since, cut in alerts.cuts(connection, alarms.SURGE, model) if since <= at]
     return held[-1] if held else None
 
 

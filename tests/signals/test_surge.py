@@ -6,74 +6,154 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
+from scipy.stats import binom
 
 from voxpop.signals import surge
-from voxpop.signals.surge import Judgement, Rule, Stories, calibrate, episodes, surprise
+from voxpop.signals.surge import Judgement, Rule, Stories, Told, first_of_voice
+from voxpop.signals.tails import MOST, share_surprise, surprise
+from voxpop.signals.usual import Prior, usual
 
-DAYS = 14
-CUT = 5.0
-
-
-def judge(adverse: surge.Counts) -> Judgement:
-    """Judges adverse stories alone."""
-    nothing = np.zeros_like(adverse)
-    return surge.judge(Stories(adverse, nothing, nothing))
+DAYS = 21
+CUT = 6.0
+Story = tuple[int, float, int]
+"""Entity, hours, stance."""
 
 
-def quiet(seed: int = 0, entities: int = 10, rate: float = 0.03) -> surge.Counts:
-    return np.random.default_rng(seed).poisson(rate, size=(entities, DAYS * 24)).astype(np.int64)
+def told(stories: list[Story]) -> Told:
+    ordered = sorted(stories)
+    entity, at, stance = (np.array([one[n] for one in ordered]) for n in range(3))
+    return Told(entity.astype(np.int64), at.astype(float), stance.astype(np.int64), np.ones(len(ordered), dtype=bool))
 
 
-def test_an_outburst_fires_within_its_first_hours() -> None:
-    adverse = quiet()
-    adverse[3, 200:206] += 6
-    score = judge(adverse).score
-    assert score[3, 200:203].max() > CUT
-    assert [row for row in range(10) if score[row].max() > CUT] == [3]
+def counted(of: Told, entities: int, hours: int = DAYS * 24) -> Stories:
+    kinds = [np.zeros((entities, hours), dtype=np.int64) for _ in range(3)]
+    for kind, stance in zip(kinds, (-1, 1, 0), strict=True):
+        chosen = of.stance == stance
+        np.add.at(kind, (of.entity[chosen], of.at[chosen].astype(int)), 1)
+    return Stories(*kinds)
+
+
+def judge(stories: list[Story], entities: int = 10) -> tuple[Told, Judgement]:
+    of = told(stories)
+    return of, surge.judge(counted(of, entities), of)
+
+
+def quiet(seed: int = 3, entities: int = 10, rate: float = 0.2, negative: float = 0.2) -> list[Story]:
+    draw = np.random.default_rng(seed)
+    found: list[Story] = []
+    for entity in range(entities):
+        for at in np.sort(draw.uniform(0, DAYS * 24, draw.poisson(rate * DAYS * 24))).tolist():
+            stance = draw.choice([-1, 0, 1], p=[negative, 0.8 - negative, 0.2])
+            found.append((entity, math.ceil(at * 60 - 60) / 60 if at > 1 else 0.0, int(stance)))
+    return found
+
+
+def burst(entity: int, hour: float, stance: int, count: int = 6, minutes: int = 10) -> list[Story]:
+    return [(entity, hour + n * minutes / 60, stance) for n in range(count)]
+
+
+def over(of: Told, judged: Judgement) -> set[int]:
+    return set(of.entity[judged.score > CUT].tolist())
+
+
+def test_an_outburst_fires_within_its_first_stories() -> None:
+    of, judged = judge([*quiet(), *burst(3, 400.5, -1)])
+    assert over(of, judged) == {3}
+    first = of.at[judged.score > CUT][0]
+    assert 400.5 < first <= 400.5 + 50 / 60
+
+
+def test_good_news_and_news_of_the_usual_kind_do_not() -> None:
+    assert over(*judge([*quiet(), *burst(3, 400.5, 1, 20)])) == set()
+    mixed = [(3, 400.5 + n / 10, (-1, 0, 0, 1, 0)[n % 5]) for n in range(20)]
+    assert over(*judge([*quiet(), *mixed])) == set()
 
 
 def test_a_slow_burn_fires_though_no_hour_of_it_is_remarkable() -> None:
-    adverse = quiet(rate=0.01)
-    adverse[5, 200:320:4] += 1
-    judged = judge(adverse)
-    assert adverse[5, 200:320].max() <= 2
-    assert judged.score[5, 200:260].max() > 4
-    assert judged.horizon[5, int(judged.score[5].argmax())] in (24, 72)
+    burn = [(5, 360.0 + 2.5 * n, -1) for n in range(20)]
+    of, judged = judge([*quiet(rate=0.03), *burn])
+    mine = of.entity == 5
+    assert judged.score[mine].max() > 4
+    assert judged.horizon[mine][judged.score[mine].argmax()] == 24
 
 
-def test_a_slow_burn_does_not_become_its_own_baseline_at_once() -> None:
-    adverse = quiet(rate=0.01)
-    adverse[5, 200:320:4] += 1
-    assert judge(adverse).score[5, 240:260].min() > 3
+def test_a_dispute_told_in_plain_words_fires_when_opinion_is_against_the_company() -> None:
+    plain = [(4, 300.0 + 2 * n, 0) for n in range(12)]
+    against, for_it = [(4, 301.0, -1), (4, 309.0, -1)], [(4, 303.0 + n, 1) for n in range(9)]
+    quietly = quiet(rate=0.03)
+    assert judge([*quietly, *plain, *against])[1].score.max() > 3
+    assert judge([*quietly, *plain])[1].score.max() < 3
+    assert judge([*quietly, *plain, *against, *for_it])[1].score.max() < 3
 
 
 def test_what_is_usual_for_an_entity_is_no_surge() -> None:
-    adverse = quiet(rate=0.01)
-    adverse[0] = np.random.default_rng(1).poisson(1.5, DAYS * 24)
-    assert judge(adverse).score[0, 7 * 24 :].max() < CUT
+    loud = [(0, at, stance) for _, at, stance in quiet(seed=1, entities=1, rate=3.0, negative=0.6)]
+    assert over(*judge([*quiet(rate=0.05), *loud])) == set()
+
+
+def test_an_entity_told_of_often_is_judged_by_its_own_tail() -> None:
+    loud = [(0, at, stance) for _, at, stance in quiet(seed=1, entities=1, rate=14.0, negative=0.5)]
+    of, judged = judge([*quiet(rate=0.05), *loud, *burst(0, 440.2, -1, 60, 1)])
+    assert over(of, judged) == {0}
+    assert of.at[judged.score > CUT].min() > 440.2
 
 
 def test_too_few_stories_are_no_surge_however_rare() -> None:
-    adverse = np.zeros((10, DAYS * 24), dtype=np.int64)
-    adverse[0, 250] = Rule().least_stories - 1
-    assert judge(adverse).score.max() == 0
+    few = burst(0, 400.2, -1, Rule().least_stories - 1)
+    assert judge(few)[1].score.max() == 0
 
 
 def test_the_rule_does_not_judge_before_it_knows_anything() -> None:
-    adverse = np.zeros((2, DAYS * 24), dtype=np.int64)
-    adverse[0, 10] = 50
-    assert judge(adverse).score[:, : Rule().warm_up].max() == 0
+    assert judge(burst(0, 10.0, -1, 50, 1))[1].score.max() == 0
 
 
-@given(hnp.arrays(np.int64, (3, 24 * 5), elements=st.integers(0, 6)), st.integers(50, 24 * 5 - 2))
-def test_no_hour_reads_a_later_one(adverse: surge.Counts, now: int) -> None:
-    changed = adverse.copy()
-    changed[:, now + 1 :] = 99
-    for a, b in zip(judge(adverse), judge(changed), strict=True):
-        assert np.array_equal(a[:, : now + 1], b[:, : now + 1])
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9 * 1440), st.sampled_from([-1, 0, 1])), min_size=5),
+    st.integers(4 * 1440, 9 * 1440),
+)
+def test_no_story_reads_a_later_one(given_: list[tuple[int, int, int]], now: int) -> None:
+    stories = [(entity, minute / 60, stance) for entity, minute, stance in given_]
+    later = [(entity, now / 60 + 0.5 + n / 10, -1) for n in range(30) for entity in range(3)]
+    past = [one for one in stories if one[1] <= now / 60]
+    before, after = told(past), told([*past, *later])
+    hours = 12 * 24
+    first = surge.judge(counted(before, 3, hours), before)
+    second = surge.judge(counted(after, 3, hours), after)
+    kept = after.at <= now / 60
+    for a, b in zip(first, second, strict=True):
+        assert np.array_equal(a, b[kept])
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(3, 12), st.integers(0, 20))
+def test_more_adverse_stories_never_lower_the_score_and_friendly_ones_never_raise_it(count: int, good: int) -> None:
+    base = quiet(seed=4, entities=3)
+    bad = burst(1, 400.0, -1, count, 2)
+    at = bad[-1][1]
+
+    def last(stories: list[Story]) -> float:
+        of, judged = judge(stories, entities=3)
+        return float(judged.score[(of.entity == 1) & (of.at == at)].max())
+
+    usual_score = last([*base, *bad])
+    assert last([*base, *bad, (1, 400.0, -1)]) >= usual_score
+    assert last([*base, *bad, *((1, 400.0, 1) for _ in range(good))]) <= usual_score + 1e-9
+
+
+def test_a_flood_by_one_voice_counts_as_one_story() -> None:
+    entity, at = np.zeros(40, dtype=np.int64), 400 + np.arange(40) / 40
+    assert first_of_voice(entity, at, np.full(40, 7)).tolist() == [True] + [False] * 39
+    assert first_of_voice(entity, at, np.arange(40)).all()
+    assert first_of_voice(entity, at, np.full(40, -1)).all(), "of nobody known each counts"
+    assert first_of_voice(entity[:2], np.array([1.0, 26.0]), np.array([7, 7])).all(), "a day later it counts again"
+    of = told([*quiet(), *burst(3, 400.5, -1, 40, 1)])
+    bot = np.where((of.entity == 3) & (of.at >= 400.5) & (of.at < 401.5), 1, -1)
+    flooded = of._replace(counts=first_of_voice(of.entity, of.at, bot))
+    assert over(of, surge.judge(counted(of, 10), of)) == {3}
+    assert over(flooded, surge.judge(counted(of, 10), flooded)) == set()
 
 
 def test_the_surprise_is_the_tail_of_the_negative_binomial() -> None:
@@ -89,48 +169,40 @@ def test_the_surprise_is_the_tail_of_the_negative_binomial() -> None:
     assert got == pytest.approx(-math.log10(1 - below), rel=1e-9)
 
 
+def test_the_surprise_of_a_share_is_the_exact_tail_and_never_certain() -> None:
+    got = share_surprise(np.array([1, 5, 5]), np.array([1, 5, 50]), np.array([0.2, 0.2, 0.2]))
+    assert got[:2] == pytest.approx([-math.log10(0.2), -5 * math.log10(0.2)])
+    assert got[2] == pytest.approx(-math.log10(float(binom.sf(4, 50, 0.2))))
+    assert surprise(np.array([10**6]), np.array([0.02]), 0.1)[0] <= MOST
+
+
 def test_the_surprise_grows_with_what_is_seen_and_falls_with_what_is_expected() -> None:
     seen = np.arange(1, 50)
     assert np.all(np.diff(surprise(seen, np.full(49, 2.0), 0.35)) > 0)
     assert np.all(np.diff(surprise(np.full(49, 20), np.linspace(0.1, 10, 49), 0.35)) < 0)
 
 
-def test_stretches_that_lie_close_are_one_episode() -> None:
-    score = np.zeros(100)
-    score[[10, 11, 20, 60]] = [6, 9, 7, 6]
-    assert [tuple(e) for e in episodes(score, 5.0, quiet=24)] == [(10, 11, 21), (60, 60, 61)]
+def test_what_is_expected_follows_the_hour_of_the_week_and_forgets_a_spike() -> None:
+    draw = np.random.default_rng(0)
+    hours = 28 * 24
+    busy = ((np.arange(hours) % 24 >= 8) & (np.arange(hours) % 24 < 20)).astype(float)
+    counts = draw.poisson(0.05 + 2.0 * busy, size=(20, hours)).astype(np.int64)
+    spiked = counts.copy()
+    spiked[3, 400:412] += 60
+    day = np.array([27, 27])
+    for seen, of in ((counts, 0), (spiked, 3)):
+        known = usual(seen, 0, (1, 3))
+        noon, night = known.expected(np.array([of, of]), np.array([27 * 24 + 13.0, 27 * 24 + 4.0]), 1, day)
+        assert 1.6 < noon < 3.0
+        assert night < 0.3
+    whole = usual(counts, 0, (1, 3)).expected(np.array([0]), np.array([27 * 24.0]), 168, day[:1])[0]
+    assert whole == pytest.approx(usual(counts, 0, (1, 3)).level[0, 27] * 168)
 
 
-def test_the_cut_spends_no_more_than_the_budget_where_it_was_set() -> None:
-    score = judge(quiet(seed=2, entities=50, rate=0.3)).score
-    for budget in (0.5, 1.0, 3.0):
-        cut = calibrate(score, budget, margin=0.0, least=0.1)
-        fired = sum(len(episodes(row, cut)) for row in score)
-        assert fired <= budget * DAYS
-        lower = sum(len(episodes(row, cut - 0.3)) for row in score)
-        assert lower > fired or cut == pytest.approx(0.1)
-
-
-def test_without_history_the_cut_is_the_least() -> None:
-    assert calibrate(np.zeros((3, 0)), 1.0, least=3.0) == 3.0
-
-
-def with_plain_dispute(adverse_a_day: int, positive_a_day: int) -> Judgement:
-    """A company that is told of once a day; then for four days eight times a day, mostly in plain words."""
-    nothing = np.zeros((10, DAYS * 24), dtype=np.int64)
-    stories = Stories(nothing.copy(), nothing.copy(), nothing.copy())
-    stories.other[:, 12::24] = 1
-    for day in range(9, 13):
-        stories.other[4, day * 24 : day * 24 + 24 : 4] += 1
-        stories.adverse[4, day * 24 + 1 : day * 24 + 1 + adverse_a_day] += 1
-        stories.positive[4, day * 24 + 1 : day * 24 + 1 + positive_a_day] += 1
-    return surge.judge(stories)
-
-
-def test_a_dispute_told_in_plain_words_fires_when_opinion_is_against_the_company() -> None:
-    assert with_plain_dispute(adverse_a_day=2, positive_a_day=0).score[4].max() > 3
-
-
-def test_much_plain_news_or_a_burst_of_good_news_does_not() -> None:
-    assert with_plain_dispute(adverse_a_day=0, positive_a_day=0).score.max() == 0
-    assert with_plain_dispute(adverse_a_day=2, positive_a_day=9).score.max() == 0
+def test_scatter_is_learned_from_the_entities() -> None:
+    draw = np.random.default_rng(0)
+    even = draw.poisson(2.0, size=(30, 28 * 24)).astype(np.int64)
+    wild = draw.negative_binomial(0.7, 0.7 / 2.7, size=(30, 28 * 24)).astype(np.int64)
+    rough, smooth = (usual(counts, 0, (1,)).dispersion[0, :, -1].mean() for counts in (wild, even))
+    assert smooth == pytest.approx(Prior().least_dispersion)
+    assert rough > 2 * smooth

@@ -50,6 +50,7 @@ def main() -> None:
     from voxpop.cli import (  # noqa: F401
         alerts,
         bench,
+        calibrate,
         demo,
         evaluate,
         intake,

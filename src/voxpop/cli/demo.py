@@ -97,8 +97,8 @@ def _show(summary: Summary) -> None:
                 incident.title,
                 began,
                 f"[green]{delay.total_seconds() / 3600:.1f} h[/green]",
-                str(alert.stories),
-                f"{alert.expected:.1f}",
+                f"1, reach {alert.reach:,}" if alert.reach else str(alert.stories),
+                f"{alert.expected:,.0f}" if alert.reach else f"{alert.expected:.1f}",
             )
     console.print(table)
     _show_claims(summary)

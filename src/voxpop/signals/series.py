@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from voxpop.signals import surge
+from voxpop.signals import tails
 
 Numbers = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ class Rule:
     """Share of the z against the whole memory; the rest is that of the time of day. On seeded series shares from 0.15
     to 0.3 found a little more than either alone (benchmarks/series.py)."""
     dispersion: float = 0.2
-    """Variance of counts beyond Poisson, as in ``surge.Rule``."""
+    """Variance of counts beyond Poisson, as in ``tails.surprise``."""
     floor_rate: float = 0.02
     """Least usual count of a row: the first ever is not infinitely surprising."""
     quantile: float = 0.95
@@ -213,7 +213,7 @@ def _surprises(value: Numbers, expected: Numbers, rule: Rule) -> Numbers:
     three = total - np.concatenate([[0, 0, 0], total])[: len(one)]
     rate = np.maximum(rule.floor_rate, np.nan_to_num(expected))
     with np.errstate(all="ignore"):  # far tails underflow
-        best = np.maximum(surge.surprise(one, rate, rule.dispersion), surge.surprise(three, 3 * rate, rule.dispersion))
+        best = np.maximum(tails.surprise(one, rate, rule.dispersion), tails.surprise(three, 3 * rate, rule.dispersion))
     return np.where(np.isnan(expected), 0.0, np.minimum(700.0, math.log(10) * best))
 
 

@@ -1,70 +1,62 @@
-"""A first surge rule: more adverse stories than an entity usually gets, or more stories while opinion is against it.
+"""Surges of adverse stories: how surprising each story makes the hours up to it, for the entity that it is about.
 
-Two counts are held against what is usual for the entity, each by a negative binomial over several horizons, so that
-both an outburst and a slow burn are seen:
+The score of an entity rises only when a story comes in, so it is computed at the minute of each story, over windows
+that end there: nobody waits for an hour to close, and a second look at the same stories, live or a year later, gives
+the same minutes. Over each window the score is the sum of two surprises (``voxpop.signals.tails``):
 
-* *adverse* stories: those read as negative, and those that no model could read, unless the positive ones are twice
-  as many: in a burst of good news a model misreads some;
-* *unfriendly* stories: all but the positive ones, where the adverse outnumber the positive. A dispute is told in many
-  plain sentences, of which a model calls few negative; a burst of good news is not of this kind.
+* of *volume*: so many adverse stories under a negative binomial with what is usual at these hours of the week for
+  the entity (``voxpop.signals.usual``). Adverse are those read as negative and those that no model could read;
+* of the *share*: so many adverse ones among so many stories, under a binomial with the entity's usual share. A raw
+  share is 1 for one story of one.
 
-The score is the larger surprise, -log10 P(N >= n). Stories, not mentions: four hundred reposts are one story.
+The sum is Fisher's combination of two tests (Fisher 1932, section 21.1), ranked, not read as a probability: the cut
+comes from replaying (``voxpop.signals.episodes``). Over a day *unfriendly* stories (all but the positive ones) count
+too while the adverse outnumber the positive: a slow dispute is told in plain sentences, of which a model calls few
+negative. An entity with many stories an hour must also be rare by a robust z whose tail is its own
+(``voxpop.signals.series``).
 
-Sources: the negative binomial for overdispersed counts in surveillance, Noufaily et al. 2013 (Statistics in Medicine
-32, 1206), equations 1 and 2; the trailing horizons follow the W2 baseline of EARS (Hutwagner et al. 2003), which also
-leaves a guard between baseline and present.
+Stories, not mentions: four hundred reposts are one story. Voices, not stories: what an author adds to their own
+counts nothing (``Told.counts``), so that a flood by one bot is no opinion.
+
+Trailing windows with a guard before them follow EARS (Hutwagner et al. 2003, J. Urban Health 80, i89).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import nbinom
 
-Counts = NDArray[np.int64]
-Scores = NDArray[np.float64]
+from voxpop.signals import series, tails
+from voxpop.signals.tails import Counts, Scores
+from voxpop.signals.usual import DAY, Prior, Usual, usual
 
-DAY = 24
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """The parameters of the rule; all counts are of stories."""
 
-    horizons: tuple[int, ...] = (1, 3, 24, 72)
+    horizons: tuple[int, ...] = (1, 3, 24)
     """Hours looked back over, each with a surprise of its own."""
-    guard: int = 24
+    slow: int = 24
+    """Horizons from this on also count unfriendly stories."""
+    guard: int = DAY
     """Hours before the horizon that do not count as usual, so that a slow burn cannot become its own baseline."""
-    memory: int = 14 * DAY
-    """Hours of history that the usual rate is taken from."""
-    prior_hours: float = 48.0
-    """Weight of the pooled rate against the entity's own, in hours of evidence."""
-    floor_rate: float = 0.02
-    """Least usual rate, in stories an hour: the first mention ever of an entity is not infinitely surprising."""
-    dispersion: float = 0.2
-    """Variance beyond Poisson: var = mean + dispersion * mean**2 over a horizon."""
-    least_stories: int = 4
+    prior: Prior = field(default_factory=Prior)
+    share_prior: float = 60.0
+    """Weight of the adverse share of all against the entity's own, in stories."""
+    least_stories: int = 3
     """Fewer adverse stories than this are no surge, however rare."""
     least_adverse: int = 2
     """Fewer adverse stories than this over the horizon, and opinion is not against the entity."""
     warm_up: int = 2 * DAY
     """Hours that must be known, before horizon and guard, for the rule to judge."""
-
-
-class Judgement(NamedTuple):
-    """For each entity and hour, arrays of shape (entities, hours)."""
-
-    score: Scores
-    """Surprise, -log10 of a probability; 0 where the rule may not judge."""
-    horizon: Counts
-    """The horizon that the score comes from, in hours."""
-    expected: Scores
-    """Stories of the kind that scored expected over it."""
-    seen: Counts
-    """Stories of that kind seen over it."""
+    dense: float = 5.0
+    """Stories an hour from which an entity is judged by its own tail too."""
 
 
 class Stories(NamedTuple):
@@ -76,110 +68,139 @@ class Stories(NamedTuple):
     other: Counts
 
 
-def judge(stories: Stories, rule: Rule | None = None) -> Judgement:
-    """Surprise of each hour by what came before it: hour t reads only hours up to t.
+class Told(NamedTuple):
+    """Stories one by one, sorted by (entity, time); all of shape (stories,)."""
+
+    entity: Counts
+    """Row of the entity in ``Stories``."""
+    at: Scores
+    """Hours since the first hour of ``Stories``, rounded up to the minute."""
+    stance: Counts
+    """-1 adverse, 0 neither, 1 positive."""
+    counts: Mask
+    """False where the same voice has told a story of the entity shortly before (see ``first_of_voice``)."""
+
+
+class Judgement(NamedTuple):
+    """For each story, arrays of shape (stories,)."""
+
+    score: Scores
+    """Surprise, -log10 of a probability; 0 where the rule may not judge."""
+    horizon: Counts
+    """The horizon that the score comes from, in hours."""
+    expected: Scores
+    """Stories of the kind that scored expected over it."""
+    seen: Counts
+    """Stories of that kind seen over it."""
+
+
+def first_of_voice(entity: Counts, at: Scores, voice: Counts, span: float = DAY) -> Mask:
+    """Whether each story counts: its voice has told no other of this entity in the ``span`` hours before that counts.
 
     Args:
-        stories: what was told, hour by hour.
-        rule: parameters.
+        entity: of shape (stories,), as ``at`` in hours and ``voice`` (a number an author; -1: nobody known, counts).
     """
-    rule = rule or Rule()
-    best = Judgement(*(np.zeros(stories.adverse.shape, kind) for kind in (float, int, float, int)))
-    for horizon in rule.horizons:
-        adverse, positive = _trailing(stories.adverse, horizon), _trailing(stories.positive, horizon)
-        _keep_better(best, _surprises(stories.adverse, horizon, rule, where=2 * adverse > positive), horizon)
-        against = (adverse >= rule.least_adverse) & (adverse > positive)
-        _keep_better(best, _surprises(stories.adverse + stories.other, horizon, rule, where=against), horizon)
-    return best
-
-
-class _Surprises(NamedTuple):
-    score: Scores
-    expected: Scores
-    seen: Counts
-
-
-def _surprises(counts: Counts, horizon: int, rule: Rule, where: NDArray[np.bool_]) -> _Surprises:
-    now = np.arange(counts.shape[1])
-    total = np.pad(np.cumsum(counts, axis=1), ((0, 0), (1, 0)))
-    start = np.maximum(0, now + 1 - horizon)
-    seen = total[:, now + 1] - total[:, start]
-    known = np.maximum(0, start - rule.guard)
-    expected = horizon * _usual_rate(total, known, rule)
-    judged = (seen >= rule.least_stories) & (known >= rule.warm_up) & where
-    score = np.zeros(counts.shape)
-    score[judged] = surprise(seen[judged], expected[judged], rule.dispersion)
-    return _Surprises(score, expected, seen)
-
-
-def _trailing(counts: Counts, horizon: int) -> Counts:
-    """Sum over the last ``horizon`` hours, this one included."""
-    total = np.cumsum(counts, axis=1)
-    total[:, horizon:] = total[:, horizon:] - total[:, :-horizon]
-    return total
-
-
-def _keep_better(best: Judgement, found: _Surprises, horizon: int) -> None:
-    better = found.score > best.score
-    best.score[better] = found.score[better]
-    best.horizon[better] = horizon
-    best.expected[better] = found.expected[better]
-    best.seen[better] = found.seen[better]
-
-
-def _usual_rate(total: Counts, end: Counts, rule: Rule) -> Scores:
-    """Stories an hour of each entity over the memory that ends at each of ``end``, drawn towards the mean of all."""
-    start = np.maximum(0, end - rule.memory)
-    counted, length = total[:, end] - total[:, start], end - start
-    pooled = counted.mean(axis=0) / np.maximum(1, length)
-    return np.asarray(np.maximum(rule.floor_rate, (counted + rule.prior_hours * pooled) / (length + rule.prior_hours)))
-
-
-def surprise(seen: Counts, expected: Scores, dispersion: float) -> Scores:
-    """-log10 P(N >= seen) for N negative binomial with mean ``expected`` and variance m + dispersion * m**2."""
-    size = 1.0 / dispersion
-    log_tail = nbinom.logsf(seen - 1, size, size / (size + expected))
-    return np.asarray(np.maximum(0.0, -log_tail / np.log(10)), dtype=np.float64)
-
-
-class Episode(NamedTuple):
-    """A stretch over the cut: the hours at which it began, was worst and ended (exclusive)."""
-
-    start: int
-    peak: int
-    end: int
-
-
-def episodes(score: Scores, cut: Scores | float, *, quiet: int = DAY) -> list[Episode]:
-    """The stretches of one entity's hours over ``cut``; two less than ``quiet`` hours apart are one: one alarm."""
-    found: list[Episode] = []
-    for hour in np.flatnonzero(score >= cut).tolist():
-        if found and hour - found[-1].end < quiet:
-            last = found[-1]
-            peak = hour if score[hour] > score[last.peak] else last.peak
-            found[-1] = Episode(last.start, peak, hour + 1)
-        else:
-            found.append(Episode(hour, hour, hour + 1))
+    found = np.ones(len(at), dtype=bool)
+    last: dict[tuple[int, int], float] = {}
+    for n in np.lexsort((at, entity)).tolist():
+        key = int(entity[n]), int(voice[n])
+        if key[1] >= 0:
+            found[n] = at[n] - last.get(key, -np.inf) >= span
+            if found[n]:
+                last[key] = float(at[n])
     return found
 
 
-def calibrate(score: Scores, budget_per_day: float, *, margin: float = 1.0, least: float = 3.0) -> float:
-    """The lowest cut that would have raised at most the budget over the hours given.
+class Seen(NamedTuple):
+    """Stories in the window that ends at each story, of shape (stories,)."""
+
+    adverse: Counts
+    positive: Counts
+    every: Counts
+
+
+def judge(stories: Stories, told: Told, first_hour: int = 0, rule: Rule | None = None) -> Judgement:
+    """Surprise at each story by what came up to it: no later story is read.
 
     Args:
-        score: surprise of shape (entities, hours) over a stretch that is taken as ordinary.
-        budget_per_day: alerts a day over all entities that the desk will read.
-        margin: added to the cut, in powers of ten, since the stretch is short.
-        least: the lowest cut ever set.
+        stories: what is usual is taken from these.
+        told: the stories to judge; those of the longest horizon before them must be among them.
+        first_hour: hour of the week of the first column of ``stories``.
+        rule: parameters.
     """
-    allowed = budget_per_day * score.shape[1] / DAY
-    candidates = np.unique(np.append(score, 0.0))
-    low, high = 0, len(candidates) - 1  # the count of episodes falls as the cut rises
-    while low < high:
-        middle = (low + high) // 2
-        over = [row for row in score if row.max() >= candidates[middle]]
-        if candidates[middle] > 0 and sum(len(episodes(row, candidates[middle])) for row in over) <= allowed:
-            high = middle
-        else:
-            low = middle + 1
-    return max(least, float(candidates[low]) + margin)
+    rule = rule or Rule()
+    plain = stories.adverse + stories.other
+    adverse, unfriendly = (usual(kind, first_hour, rule.horizons, rule.prior) for kind in (stories.adverse, plain))
+    every = usual(plain + stories.positive, first_hour, rule.horizons[:1], rule.prior)
+    best = Judgement(*(np.zeros(len(told.at), kind) for kind in (float, int, float, int)))
+    for horizon in rule.horizons:
+        seen, day = windows(told, horizon), _day(told, horizon, rule)
+        share = _share(adverse, every, told.entity, np.maximum(0, day), rule)
+        where = (day * DAY >= rule.warm_up) & (2 * seen.adverse > seen.positive)
+        found = _volume(adverse, told, seen.adverse, horizon, where, rule)
+        _own_tail(found, every, told, seen, horizon, where, rule)
+        judged = found.score > 0
+        found.score[judged] += tails.share_surprise(seen.adverse[judged], seen.every[judged], share[judged])
+        _keep_better(best, found)
+        if horizon >= rule.slow:
+            against = where & (seen.adverse >= rule.least_adverse) & (seen.adverse > seen.positive)
+            _keep_better(best, _volume(unfriendly, told, seen.every - seen.positive, horizon, against, rule))
+    return best
+
+
+def windows(told: Told, horizon: float) -> Seen:
+    """Counts over the ``horizon`` hours up to each story, those of its own minute included."""
+    key = told.entity * _APART + told.at
+    end = np.searchsorted(key, key + _INSTANT)
+    start = np.searchsorted(key, key - horizon + _INSTANT)
+    kinds = told.stance < 0, told.stance > 0, told.stance <= 1
+    totals = (np.pad(np.cumsum(kind & told.counts), (1, 0)) for kind in kinds)
+    return Seen(*(total[end] - total[start] for total in totals))
+
+
+_APART = 1e7
+"""Hours that no stream lasts: keeps entities apart in one sorted array."""
+_INSTANT = 1e-3
+"""Less than a minute in hours, and far above the rounding of ``_APART`` times any number of entities."""
+
+
+def _day(told: Told, horizon: int, rule: Rule) -> Counts:
+    """The last day that ended before the window's guard; negative where there is none."""
+    return np.asarray((told.at - horizon - rule.guard) // DAY, dtype=np.int64)
+
+
+def _volume(of: Usual, told: Told, seen: Counts, horizon: int, where: Mask, rule: Rule) -> Judgement:
+    judged = np.flatnonzero(where & (seen >= rule.least_stories))
+    day, entity = _day(told, horizon, rule)[judged], told.entity[judged]
+    expected, score = np.zeros(len(seen)), np.zeros(len(seen))
+    expected[judged] = np.maximum(rule.prior.floor * horizon, of.expected(entity, told.at[judged], horizon, day))
+    dispersion = of.dispersion[rule.horizons.index(horizon), entity, day]
+    score[judged] = tails.surprise(seen[judged], expected[judged], dispersion)
+    return Judgement(score, np.full(len(seen), horizon), expected, seen)
+
+
+def _share(adverse: Usual, every: Usual, entity: Counts, day: Counts, rule: Rule) -> Scores:
+    """The usual adverse share of each story's entity, drawn to that of all."""
+    total = every.level
+    pooled = adverse.level.sum(axis=0) / np.maximum(total.sum(axis=0), rule.prior.floor)
+    weight = rule.share_prior / rule.prior.memory
+    found = (adverse.level[entity, day] + weight * pooled[day]) / (total[entity, day] + weight)
+    return np.asarray(np.clip(found, 0.01, 0.99))
+
+
+def _own_tail(found: Judgement, every: Usual, told: Told, seen: Seen, horizon: int, where: Mask, rule: Rule) -> None:
+    """Where an entity is told of often, its adverse stories must be rare by the tail of its own trailing counts too."""
+    day = _day(told, horizon, rule)
+    dense = where & (every.level[told.entity, np.maximum(0, day)] >= rule.dense) & (seen.adverse >= rule.least_stories)
+    for entity in np.unique(told.entity[dense]).tolist():
+        own = np.flatnonzero(told.entity == entity)
+        rarity = series.score(told.at[own] * series.HOUR, seen.adverse[own].astype(np.float64))
+        rare = -4 * np.log10(1 - rarity)  # the score is 1 - P ** (1/4)
+        judged = dense[own]
+        found.score[own[judged]] = np.minimum(found.score[own[judged]], rare[judged])
+
+
+def _keep_better(best: Judgement, found: Judgement) -> None:
+    better = found.score > best.score
+    for kept, new in zip(best, found, strict=True):
+        kept[better] = new[better]

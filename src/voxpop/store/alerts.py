@@ -46,9 +46,10 @@ def save(connection: Connection, alert: Alert, state: str) -> bool:
         "negative_stories": alert.negative_stories,
         "unread_stories": alert.unread_stories,
         "expected": alert.expected,
+        "reach": alert.reach,
         "model": alert.model,
     }
-    changing = ("state", "score", "hours", "stories", "negative_stories", "unread_stories", "expected")
+    changing = ("state", "score", "hours", "stories", "negative_stories", "unread_stories", "expected", "reach")
     statement = insert(tables.alerts).values(**values)
     new = connection.execute(
         statement.on_conflict_do_update(
@@ -92,22 +93,13 @@ def stored(connection: Connection) -> list[Alert]:
     rows = connection.execute(
         text(
             "SELECT a.alert_id AS id, a.entity_id AS entity, a.rule, a.fired_at, a.window_start, a.score, a.cut,"
-            " a.hours, a.stories, a.negative_stories, a.unread_stories, a.expected, a.model, "
+            " a.hours, a.stories, a.negative_stories, a.unread_stories, a.expected, a.reach, a.model, "
             " array(SELECT e.document_id FROM alert_evidence e"
             "  WHERE e.alert_id = a.alert_id ORDER BY e.rank) AS evidence"
             " FROM alerts a ORDER BY a.fired_at, a.alert_id"
         )
     )
     return [Alert(**{**row._mapping, "evidence": tuple(row.evidence)}) for row in rows]
-
-
-def windows(connection: Connection, rule: str, model: str) -> dict[tuple[str, datetime], str]:
-    """The alert id of each (entity, start of its window) that the rule has raised."""
-    rows = connection.execute(
-        text("SELECT alert_id, entity_id, window_start FROM alerts WHERE rule = :rule AND model = :model"),
-        {"rule": rule, "model": model},
-    )
-    return {(row.entity_id, row.window_start): row.alert_id for row in rows}
 
 
 def cuts(connection: Connection, rule: str, model: str) -> list[tuple[datetime, float]]:
@@ -119,10 +111,26 @@ def cuts(connection: Connection, rule: str, model: str) -> list[tuple[datetime, 
     return [(row.calibrated_to, row.cut) for row in rows]
 
 
-def save_cut(connection: Connection, rule: str, model: str, calibrated_to: datetime, cut: float, budget: float) -> None:
-    """Keeps the cut that holds from ``calibrated_to`` on; one that is set stays."""
+def save_cut(
+    connection: Connection,
+    rule: str,
+    model: str,
+    calibrated_to: datetime,
+    cut: float,
+    budget: float,
+    *,
+    replace: bool = False,
+) -> None:
+    """Keeps the cut that holds from ``calibrated_to`` on; one that is set stays, unless it is to be replaced."""
     values = {"rule": rule, "model": model, "calibrated_to": calibrated_to, "cut": cut, "budget_per_day": budget}
-    connection.execute(insert(tables.cuts).values(**values).on_conflict_do_nothing())
+    statement = insert(tables.cuts).values(**values)
+    changed = {"cut": cut, "budget_per_day": budget}
+    keys = ["rule", "model", "calibrated_to"]
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=keys, set_=changed)
+        if replace
+        else statement.on_conflict_do_nothing()
+    )
 
 
 def span(connection: Connection) -> tuple[datetime, datetime] | None:

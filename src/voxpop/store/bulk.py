@@ -41,18 +41,19 @@ def upsert(
     *,
     update: Sequence[str] = (),
     greatest: Sequence[str] = (),
+    least: Sequence[str] = (),
 ) -> None:
     """Inserts ``rows``, whose keys are distinct.
 
-    A key that exists is left as it is, except that the columns ``update`` take the new value and the columns
-    ``greatest`` keep the larger one.
+    A key that exists is left as it is, except that the columns ``update`` take the new value, the columns
+    ``greatest`` keep the larger one and the columns ``least`` the smaller.
     """
     rows = list(rows)
     if not rows:
         return
     driver = raw(connection)
     with _explained(driver):
-        _upsert(driver, table, columns, rows, _action(table, update, greatest))
+        _upsert(driver, table, columns, rows, _action(table, update, greatest, least))
 
 
 def _upsert(
@@ -82,10 +83,9 @@ def _upsert(
     )
 
 
-def _action(table: Table, update: Sequence[str], greatest: Sequence[str]) -> sql.Composable:
+def _action(table: Table, update: Sequence[str], greatest: Sequence[str], least: Sequence[str]) -> sql.Composable:
     sets = [sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(name)) for name in update]
-    sets += [
-        sql.SQL("{0} = GREATEST({1}.{0}, EXCLUDED.{0})").format(sql.Identifier(name), sql.Identifier(table.name))
-        for name in greatest
-    ]
+    for function, names in (("GREATEST", greatest), ("LEAST", least)):
+        chosen = sql.SQL("{0} = " + function + "({1}.{0}, EXCLUDED.{0})")
+        sets += [chosen.format(sql.Identifier(name), sql.Identifier(table.name)) for name in names]
     return sql.SQL("DO UPDATE SET ") + sql.SQL(", ").join(sets) if sets else sql.SQL("DO NOTHING")

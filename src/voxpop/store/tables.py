@@ -127,6 +127,7 @@ engagements = Table(
     Column("document_id", Text, primary_key=True),
     Column("reach", BigInteger, primary_key=True),
     Column("replies", BigInteger, primary_key=True),
+    Column("as_of", UTC_TIME, nullable=False, comment="when the item was last changed, by its source"),
     Column("received_at", UTC_TIME, nullable=False),
     comment="Reach and replies of an item as seen at a time; a figure seen before adds nothing.",
 )
@@ -297,6 +298,7 @@ alerts = Table(
     Column("negative_stories", Integer, nullable=False),
     Column("unread_stories", Integer, nullable=False),
     Column("expected", Float, nullable=False),
+    Column("reach", BigInteger, nullable=False, server_default=text("0")),
     Column("model", Text, nullable=False),
     _now(),
     Index("ix_alerts_fired_at", "fired_at"),

@@ -40,6 +40,7 @@ def write_readings(
     ids = list({document.id for document in documents})
     mark_stale(connection, documents=ids, stories=_stories_of(connection, ids))  # what they were counted in until now
     _write_documents(connection, documents)
+    _write_engagements(connection, [reading.document for reading in readings])
     _write_mentions(connection, documents)
     results = {(r.document.id, r.document.revision, r.model): r for r in readings}.values()
     _write_results(connection, results)
@@ -87,12 +88,21 @@ def _write_documents(connection: Connection, documents: Sequence[Document]) -> N
         ),
         {"ids": [d.id for d in documents]},
     )
-    seen = {(d.id, d.reach, d.replies): d.received_at for d in documents}
+
+
+def _write_engagements(connection: Connection, documents: Iterable[Document]) -> None:
+    """Each figure that was seen, however many came in one batch, with the first time at which it stood."""
+    seen: dict[tuple[str, int, int], Document] = {}
+    for d in documents:
+        first = seen.setdefault((d.id, d.reach, d.replies), d)
+        if d.revised_at < first.revised_at:
+            seen[d.id, d.reach, d.replies] = d
     bulk.upsert(
         connection,
         tables.engagements,
-        ["document_id", "reach", "replies", "received_at"],
-        [(*key, at) for key, at in seen.items()],
+        ["document_id", "reach", "replies", "as_of", "received_at"],
+        [(*key, d.revised_at, d.received_at) for key, d in seen.items()],
+        least=["as_of"],
     )
 
 
