@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from voxpop.models.profile import INFERENCES, Profile, TaskProfile
 from voxpop.models.reader import Asked, Reader
+from voxpop.models.running import Runner
 from voxpop.models.spans import Answer
 from voxpop.records import SENTIMENTS, Language
 
@@ -33,6 +34,7 @@ class Script:
         neutral: Mapping[str, float] | None = None,
     ) -> None:
         self._answers, self._entailed, self._neutral = answers or {}, entailed, neutral or {}
+        self.runner = Runner(1)
         self.questions: list[tuple[str, str]] = []
         self.pairs: list[tuple[str, str]] = []
 

@@ -72,10 +72,10 @@ def _work(app: App, role: Role, stop: threading.Event) -> Worker:
 def _observe(app: App, step: Step, running: ExitStack) -> None:
     """Has the metrics know of the lag and, where a model runs, of its batches."""
     if step.group == "analyst":
-        from voxpop.models import batching
-
-        batching.observers.append(metrics.observe_batch)
-        running.callback(batching.observers.remove, metrics.observe_batch)
+        budget = app.settings.batch_tokens
+        app.reader().observe = lambda batch: metrics.observe_batch(
+            batch.real_tokens, batch.padded_tokens, budget, batch.seconds
+        )
     ended = threading.Event()
     thread = threading.Thread(target=metrics.watch_lag, args=(step.group, partial(_lag, app, step), ended), daemon=True)
     thread.start()

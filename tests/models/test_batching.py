@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voxpop.models.batching import observers, padded_width, plan
+from voxpop.models.batching import padded_width, plan
 
 
 @given(st.lists(st.integers(0, 512), max_size=200), st.integers(1, 5000))
@@ -15,22 +15,6 @@ def test_every_sequence_runs_once_at_its_own_width_within_the_budget(lengths: li
     for batch in batches:
         assert {padded_width(lengths[i]) for i in batch.indices} == {batch.width}
         assert len(batch.indices) == 1 or batch.width * len(batch.indices) <= budget
-
-
-def test_whoever_observes_is_told_of_each_batch() -> None:
-    told: list[tuple[int, int, int, float]] = []
-
-    def observe(*batch: int | float) -> None:
-        tokens, padded, budget, seconds = batch
-        told.append((int(tokens), int(padded), int(budget), float(seconds)))
-
-    observers.append(observe)
-    try:
-        list(plan([3, 9, 16], 32))
-    finally:
-        observers.remove(observe)
-    assert [batch[:3] for batch in told] == [(25, 32, 32), (3, 8, 32)]
-    assert all(seconds >= 0 for *_, seconds in told)
 
 
 def test_widths_are_multiples_of_eight() -> None:

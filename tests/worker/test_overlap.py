@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection
@@ -37,7 +38,10 @@ def test_a_batch_is_computed_while_the_one_before_it_is_written(scene: Scene) ->
 
 
 def test_records_arrive_while_a_batch_is_computed_and_then_run_as_one(scene: Scene) -> None:
-    gate, sizes = Gate(), []
+    gate, sizes = Gate(), list[int]()
+
+    def queued(records: int) -> bool:
+        return scene.metric("voxpop_queue_records") == records
 
     def run(records: Sequence[Record]) -> Result:
         sizes.append(len(records))
@@ -50,7 +54,7 @@ def test_records_arrive_while_a_batch_is_computed_and_then_run_as_one(scene: Sce
         assert gate.reached.wait(SECONDS)
         for start in (1, 2, 3):
             scene.publish(1, start=start)
-            wait_for(lambda n=start + 1: scene.metric("voxpop_queue_records") == n)
+            wait_for(partial(queued, start + 1))
         gate.open()
         wait_for(lambda: len(scene.seen()) == 4)
     assert sizes == [1, 3]

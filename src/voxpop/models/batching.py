@@ -7,19 +7,12 @@ multiple of 8) and a batch holds one width only, so batch mates and order change
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 MULTIPLE = 8
-
-Observer = Callable[[int, int, int, float], None]
-"""Is told of each batch: its tokens, its padded tokens, the budget, and the seconds that it ran."""
-
-observers: list[Observer] = []
-"""Whoever wants to know of the batches of this process."""
 
 
 class Batch(NamedTuple):
@@ -44,9 +37,4 @@ def plan(lengths: Sequence[int], budget: int) -> Iterator[Batch]:
         indices = np.flatnonzero(widths == width).tolist()
         size = max(1, budget // width)
         for first in range(0, len(indices), size):
-            chosen = indices[first : first + size]
-            started = time.perf_counter()
-            yield Batch(width, chosen)  # whoever iterates runs it before asking for the next
-            for observe in observers:
-                seconds = time.perf_counter() - started
-                observe(sum(lengths[i] for i in chosen), width * len(chosen), budget, seconds)
+            yield Batch(width, indices[first : first + size])

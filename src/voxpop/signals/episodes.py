@@ -37,10 +37,10 @@ def episodes(moments: Moments, cut: NDArray[np.float64] | float, *, quiet: float
     """The stretches over ``cut`` of each entity; two less than ``quiet`` hours apart are one: one alarm."""
     over = np.flatnonzero((moments.score > 0) & (moments.score >= cut))
     starts = np.flatnonzero(_begins(moments, over, quiet))
-    found = []
-    for stretch in np.split(over, starts[1:]) if len(over) else []:
-        found.append(Episode(int(stretch[0]), int(stretch[moments.score[stretch].argmax()]), int(stretch[-1])))
-    return found
+    return [
+        Episode(int(stretch[0]), int(stretch[moments.score[stretch].argmax()]), int(stretch[-1]))
+        for stretch in (np.split(over, starts[1:]) if len(over) else [])
+    ]
 
 
 def alarms(moments: Moments, cut: float, *, quiet: float = DAY) -> int:

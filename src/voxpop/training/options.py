@@ -41,7 +41,7 @@ class Options:
     threads: int = 0
     """0: as many as torch chooses."""
     precision: Precision = "auto"
-    """Of the matrix products; auto: bf16 where the processor has it in hardware, else fp32, which is then much faster."""
+    """Of the matrix products; auto: bf16 where the processor has it in hardware, else fp32."""
     method: Method = "lora"
     """What is trained of the encoder (see ``voxpop.training.methods``)."""
     prefix_tokens: int = 16
