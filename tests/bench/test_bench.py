@@ -94,7 +94,7 @@ def test_texts_of_a_file(tmp_path: Path) -> None:
 def test_it_runs_and_says_what_it_measured(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    from voxpop.cli import app, bench  # noqa: F401 - registers itself
+    from voxpop.cli import app, bench, system  # noqa: F401 - they register themselves, and one alone would be no group
 
     (tmp_path / "texts.txt").write_text("Calder fell\nNordhafen rose on profit\nthe board met\n", "utf-8")
     chart = tmp_path / "chart.svg"

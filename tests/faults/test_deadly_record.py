@@ -49,12 +49,12 @@ def left(engine: Engine) -> int:
     return RECORDS - int(read)
 
 
-@pytest.mark.parametrize(("max_records", "most_deaths"), [(12, MOST_TRIES + 1), (3, MOST_TRIES + 2)])
+@pytest.mark.parametrize(("max_records", "most_deaths"), [(12, MOST_TRIES + 1), (3, MOST_TRIES + 3)])
 def test_it_is_dead_after_three_attempts_and_the_rest_is_stored(
     engine: Engine, database_url: str, max_records: int, most_deaths: int
 ) -> None:
-    """Once within its batch, then alone. Where batches before it were on their way, too, blame may fall on them first:
-    they are then stored one by one."""
+    """Once within its batch, then alone. Where batches before it were on their way, too, blame may fall on each of them
+    first (of two, here): they are then stored one by one."""
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE seen (value text)"))
     log = open_log(database_url)
