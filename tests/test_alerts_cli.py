@@ -12,11 +12,13 @@ from typer.testing import CliRunner, Result
 
 from tests.notify.loopback import hook
 from tests.store.samples import MODEL
-from tests.test_alerting import raised, run
+from tests.test_alerting import now_is_now, raised, run
 from voxpop.alertsfile import Rules
 from voxpop.cli import alerts as _commands  # noqa: F401 - which registers itself
 from voxpop.cli import app
 from voxpop.store import models
+
+__all__ = ["now_is_now"]  # a fixture
 
 Run = Callable[..., Result]
 

@@ -46,7 +46,7 @@ class Settings:
     profile: str = _setting("bundled", "Model profile: a name from `voxpop models list`, or the path of a TOML file.")
     events: str = _setting("", "A TOML file of risk events of your own, beside the shipped ones.")
     threads: int = _setting(0, "Threads of the model; 0: one a core.")
-    device: str = _setting("auto", "Where the model runs: cpu, cuda, cuda:N; auto: a GPU where there is one.")
+    device: str = _setting("auto", "Where the model runs: cpu, cuda, cuda:N; auto: an NVIDIA card where there is one.")
     batch_tokens: int = _setting(4096, "Most padded tokens in one batch of the model.")
     partitions: int = _setting(4, "Partitions of a topic when it is created.")
     poll_records: int = _setting(512, "Most records taken from the log at once.")

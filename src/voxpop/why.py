@@ -200,7 +200,10 @@ def _after(connection: Connection, rules: Rules, alert: Alert, now: datetime) ->
         return
     yield Gate("silence", True, f"withheld at times: {kept[-1]}" if kept else "none")
     if not told:
-        quiet = "quiet hours" if route.quiet_at(stand.subject, now) else "it has not fired yet, or sending is held"
+        if stand.case.active:
+            quiet = "quiet hours" if route.quiet_at(stand.subject, now) else "it has not fired yet, or sending is held"
+        else:
+            quiet = "it was over when it was first seen"
         yield Gate("hold", False, f"nobody was told yet: {quiet}")
         return
     sent = deliveries.of_alerts(connection, [alert.id])

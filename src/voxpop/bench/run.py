@@ -68,7 +68,7 @@ def measure(texts: Sequence[str], runs: int, tell: Tell, *, store: bool = True) 
         processor=_processor(),
         cores=cores(),
         instructions=torch.backends.cpu.get_cpu_capability(),
-        torch=torch.__version__,
+        torch=str(torch.__version__),
         dtype=str(reading.reader_dtype()).removeprefix("torch."),
         load=(round(load, 2), round(os.getloadavg()[0], 2)),
     )
