@@ -200,7 +200,7 @@ def test_a_static_member_comes_back_to_its_partitions_without_a_rebalance(kafka:
     one, other = (open_log(f"{kafka.url}&instance={name}") for name in ("one", "other"))
     one.create(topic, 4)
     first, second = one.subscribe(topic, [topic]), other.subscribe(topic, [topic])
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not len(first.assignment()) == len(second.assignment()) == 2:
         assert time.monotonic() < deadline
         first.poll(1, 0.1)
