@@ -17,7 +17,7 @@ from voxpop.store.serious import Report
 CRITICAL = 3
 """Severity of an event that alarms by a single story."""
 SURE = 0.95
-"""Least probability that the story entails it: on the sample stream, reports up to 0.91 were as often wrong as right."""
+"""Least probability that the story entails it: on the sample stream reports up to 0.91 were wrong too often."""
 QUIET = timedelta(hours=24)
 """Reports closer to each other than this are one alert, which is over so long after the last."""
 _MOST_CITED = 20
