@@ -86,7 +86,8 @@ class _Child:
     backoff: Backoff = field(default_factory=lambda: Backoff(_MOST_SECONDS))
 
     def start(self) -> None:
-        self.process = subprocess.Popen(self.command, env={**os.environ, **self.environ})
+        # Nothing is ever written to its input: the kernel closes it when this process dies, however it dies.
+        self.process = subprocess.Popen(self.command, env={**os.environ, **self.environ}, stdin=subprocess.PIPE)
         self.born = time.monotonic()
 
     def look(self) -> int | None:
@@ -102,8 +103,15 @@ class _Child:
         if time.monotonic() - self.born > _STEADY_SECONDS:
             self.backoff.reset()
         seconds = self.backoff.seconds()
-        self.process, self.due = None, time.monotonic() + seconds
+        self.forget()
+        self.due = time.monotonic() + seconds
         return seconds
+
+    def forget(self) -> None:
+        """Lets go of a process that has ended."""
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process = None
 
 
 def run(role: Role, on: Sequence[str], settings: Settings) -> int:
@@ -117,7 +125,9 @@ def run(role: Role, on: Sequence[str], settings: Settings) -> int:
         signal.signal(number, lambda *_: stop.set())
     children = [
         _Child(
-            device, [sys.executable, "-m", "voxpop", "worker", role, "--devices", device], environ(settings, device, n)
+            device,
+            [sys.executable, "-m", "voxpop", "worker", role, "--devices", device, "--led"],
+            environ(settings, device, n),
         )
         for n, device in enumerate(on)
     ]
@@ -126,6 +136,7 @@ def run(role: Role, on: Sequence[str], settings: Settings) -> int:
         for child in list(children):
             ended = child.look()
             if ended == 0:
+                child.forget()
                 children.remove(child)
             elif ended == os.EX_CONFIG:
                 status = ended
@@ -147,4 +158,17 @@ def _end(children: Sequence[_Child], seconds: float) -> int:
             process.kill()
             process.wait()
             status = os.EX_TEMPFAIL
+    for child in children:
+        child.forget()
     return status
+
+
+def end_with_parent() -> None:
+    """Has this process end, as on SIGTERM, once the one that leads it is gone: its standard input closes then."""
+
+    def wait() -> None:
+        while os.read(sys.stdin.fileno(), 1024):  # not by its buffer, whose lock would hold up the end of the process
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="led", daemon=True).start()

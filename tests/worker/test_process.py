@@ -144,6 +144,17 @@ def test_one_process_a_device_is_started_again_when_it_dies_and_all_end_together
     assert not any(Path(f"/proc/{child}").exists() for child in last)
 
 
+def test_no_process_outlives_the_one_that_leads_it(start: Start) -> None:
+    ports = neighbours()
+    leader = start("worker", "news", "--devices", "cpu,cpu", VOXPOP_METRICS_PORT=str(ports[0]))
+    wait_for(lambda: all(scrape(port) for port in ports))
+    led = children(leader)
+    assert len(led) == 2
+    leader.kill()
+    leader.wait()
+    wait_for(lambda: not any(Path(f"/proc/{process}").exists() for process in led))
+
+
 def test_a_wrong_setting_is_not_tried_again(start: Start) -> None:
     assert start("worker", "analyst", "--devices", "cpu,cpu", VOXPOP_PROFILE="nowhere").wait(120) == os.EX_CONFIG
 

@@ -18,6 +18,7 @@ def worker(
     devices: Annotated[
         str, typer.Option(help="cpu, or cuda:0,cuda:1,…: a process each; auto: every GPU, or else the CPU.")
     ] = "auto",
+    led: Annotated[bool, typer.Option("--led", hidden=True, help="End when the standard input closes.")] = False,
 ) -> None:
     """A member of the role's consumer group, until SIGTERM or Ctrl-C: then it writes what it computed, and leaves.
 
@@ -32,6 +33,8 @@ def worker(
         if devices == "auto" and settings.device != "auto":
             devices = settings.device
         on = fleet.devices(devices, role)
+        if led:
+            fleet.end_with_parent()
         if len(on) == 1:
             consumer.main(role, dataclasses.replace(settings, device=on[0]))
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import traceback
@@ -20,6 +21,8 @@ from voxpop.worker.holdings import Holdings
 from voxpop.worker.patience import is_refusal
 from voxpop.worker.queues import Batch
 from voxpop.worker.step import Result, Step
+
+logger = logging.getLogger(__name__)
 
 
 class Handler:
@@ -89,7 +92,8 @@ class Handler:
         try:
             self._publish(results)
             self._store(live, results)
-        except Fenced:
+        except Fenced as fenced:
+            logger.warning("%s; its records are dropped here", fenced)
             self._finish(live, results)
         except (Refused, DBAPIError, ValueError) as error:
             if len(live.records) == 1:
