@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import uuid
 import warnings
 from collections.abc import Generator, Iterator
@@ -36,10 +37,20 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
     done = yield
+    _collect()
+    return done
+
+
+def pytest_sessionfinish() -> None:
+    """A connection may also fail where no test means it to, when a broker is slow to start."""
+    if "kafka" in sys.modules:
+        _collect()
+
+
+def _collect() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
-    return done
 
 
 @pytest.fixture(scope="session")

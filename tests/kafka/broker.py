@@ -149,9 +149,12 @@ class Broker:
         from kafka import KafkaAdminClient
         from kafka.errors import KafkaError
 
+        from voxpop.log.kafka_client import connect
+        from voxpop.log.kafka_options import parse
+
         try:
             socket.create_connection(("127.0.0.1", self.plain), 1.0).close()
-            admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{self.plain}")
+            admin = connect(KafkaAdminClient, parse(self.url))  # which closes what it opened when it fails
         except (OSError, KafkaError):
             return False
         try:
