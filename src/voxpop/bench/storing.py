@@ -145,7 +145,7 @@ def sink(engine: Engine, runs: int, tell: Tell) -> list[Row]:
 
     def upsert() -> None:
         with engine.begin() as connection:
-            bulk.upsert(connection, UPSERTED, names, rows)
+            bulk.upsert(connection, UPSERTED, names, rows, fresh=True)  # as the store writes opinions
 
     def mapped() -> None:
         with Session(engine) as session:

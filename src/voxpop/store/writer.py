@@ -126,6 +126,7 @@ def _write_mentions(connection: Connection, documents: Sequence[Document]) -> No
             for d in documents
             for m in d.mentions
         ],
+        fresh=True,
     )
 
 
@@ -142,6 +143,7 @@ def _write_results(connection: Connection, readings: Iterable[Reading]) -> None:
             )
             for r in readings
         ],
+        fresh=True,
     )
     bulk.upsert(
         connection,
@@ -152,6 +154,7 @@ def _write_results(connection: Connection, readings: Iterable[Reading]) -> None:
             for r in readings
             for o in r.opinions
         ],
+        fresh=True,
     )
 
 
@@ -173,6 +176,7 @@ def _write_said(connection: Connection, readings: Iterable[Reading]) -> None:
             for r in readings
             for c in r.claims
         ],
+        fresh=True,
     )
     bulk.upsert(
         connection,
@@ -183,6 +187,7 @@ def _write_said(connection: Connection, readings: Iterable[Reading]) -> None:
             for r in readings
             for k in r.risks
         ],
+        fresh=True,
     )
 
 
