@@ -256,6 +256,21 @@ def test_equal_questions_are_asked_once_and_every_document_has_the_answers() -> 
     assert readings[0].risks
 
 
+def test_a_repost_is_read_as_what_it_passes_on_and_its_claims_lie_in_its_own_text() -> None:
+    script, repost = Script(ANSWERS, everything), f"RT @desk: {TEXT}"
+    plain, passed_on = read([doc("a", TEXT), doc("b", repost)], reader_of(script))
+    assert {text for _, text in script.questions} == {TEXT}
+    assert passed_on.document.text == repost
+    assert passed_on.opinions == plain.opinions
+    assert words(passed_on.claims, repost) == words(plain.claims)
+
+
+def test_a_header_that_names_the_entity_is_read() -> None:
+    script, text = Script(ANSWERS, everything), "RT @Acme: we paid a fine of $5 million on Monday"
+    read([doc("a", text)], reader_of(script))
+    assert {text for _, text in script.questions} == {text}
+
+
 def test_each_entity_of_a_document_is_asked_by_its_own_name() -> None:
     script = Script(ANSWERS | {asks("what", "Bolt"): "was not involved"}, everything)
     (found,) = read([doc("a", TEXT, names={"acme": "Acme", "bolt": "Bolt"})], reader_of(script))

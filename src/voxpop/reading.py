@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from voxpop.claims import Asked, claims, first_names, worth_asking
 from voxpop.models import Target
 from voxpop.records import SENTIMENTS, UNSURE_BELOW, Claim, Document, Mention, Opinion, Reading, Risk, Topic
+from voxpop.text.repost import header
 
 if TYPE_CHECKING:
     from voxpop.claims import Judge
@@ -30,9 +32,43 @@ class Said(NamedTuple):
 def read(documents: Sequence[Document], reader: Reader, judge: Judge | None = None) -> list[Reading]:
     """A reading of each document.
 
-    Only documents in a language of the reader that name a watched entity are read; equal texts are read once. Claims
-    are found where the reader answers questions and infers, risk events where there is a ``judge`` of them.
+    Only documents in a language of the reader that name a watched entity are read, each without the header of a
+    repost, which would sway the models; so equal texts are read once, however many passed them on. Claims are found
+    where the reader answers questions and infers, risk events where there is a ``judge`` of them.
     """
+    bodies = [body_of(d.text, d.mentions) for d in documents]
+    read = _read(
+        [replace(d, text=b.text, mentions=b.mentions) for d, b in zip(documents, bodies, strict=True)], reader, judge
+    )
+    return [_of_whole(*one) for one in zip(read, documents, bodies, strict=True)]
+
+
+class Body(NamedTuple):
+    """What is read of a text: all but the header of a repost."""
+
+    text: str
+    mentions: tuple[Mention, ...]
+    """Their spans are those in this text."""
+    start: int
+    """Where it begins in the whole, in characters."""
+
+
+def body_of(text: str, mentions: Sequence[Mention]) -> Body:
+    """The text without the header of a repost, unless a mention lies in that."""
+    start = header(text)
+    if any(m.start < start for m in mentions):
+        start = 0
+    moved = (replace(m, start=m.start - start, end=m.end - start) for m in mentions)
+    return Body(text[start:], tuple(moved), start)
+
+
+def _of_whole(reading: Reading, document: Document, body: Body) -> Reading:
+    """The reading of its body, as one of the document."""
+    claims = tuple(replace(c, start=c.start + body.start, end=c.end + body.start) for c in reading.claims)
+    return replace(reading, document=document, claims=claims)
+
+
+def _read(documents: Sequence[Document], reader: Reader, judge: Judge | None) -> list[Reading]:
     readable = {d.id + d.revision: d for d in documents if d.mentions and d.lang in reader.languages}
     texts = list(dict.fromkeys(d.text for d in readable.values()))
     probabilities = reader.topics(texts) if texts else ()

@@ -96,7 +96,7 @@ def _batches(stream: BinaryIO) -> Iterator[list[str]]:
 
 def _analysed(lines: list[str], linker: Any, reader: Any) -> Iterator[dict[str, Any]]:
     from voxpop.models import Target
-    from voxpop.reading import targets_of, top_topics
+    from voxpop.reading import body_of, targets_of, top_topics
     from voxpop.records import SENTIMENTS
     from voxpop.text.clean import clean
     from voxpop.text.language import detect
@@ -108,8 +108,9 @@ def _analysed(lines: list[str], linker: Any, reader: Any) -> Iterator[dict[str, 
         linker.link(text, title_end=0, published_at=now, lang=lang) for text, lang in zip(texts, langs, strict=True)
     ]
     readable = [i for i, lang in enumerate(langs) if lang in reader.languages and texts[i]]
-    topics = dict(zip(readable, reader.topics([texts[i] for i in readable]), strict=True))
-    asked = {i: {"": Target(texts[i], ())} | targets_of(texts[i], mentions[i]) for i in readable}
+    bodies = {i: body_of(texts[i], mentions[i]) for i in readable}
+    topics = dict(zip(readable, reader.topics([body.text for body in bodies.values()]), strict=True))
+    asked = {i: {"": Target(body.text, ())} | targets_of(body.text, body.mentions) for i, body in bodies.items()}
     flat = [target for of_one in asked.values() for target in of_one.values()]
     answers = iter(reader.sentiment(flat))
     verdicts = {

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 
 from voxpop.text import contrasts
+from voxpop.text.repost import HEADERS
 
 MAX_WORDS = 400
 """Words of a text that are compared and hashed; a Chinese character is a word here."""
@@ -34,12 +35,8 @@ def _any(*patterns: str) -> str:
 _PREFIX = re.compile(
     r"\s*"
     + _any(
-        r"RT\b[\s:]*(?:@\w+)?[\s:]*(?=\S)",
-        r"(?:MT|HT|QT)\s+@\w+[\s:]*",
+        *HEADERS,
         r"(?:via|转自|轉自|来自)?\s*@[\w-]{1,30}\s*[:：]",
-        r"(?://|回复)@[^\s:：]{1,30}\s*[:：]?",
-        r"转发微博\s*[:：。，,!！]?\s*",
-        r"(?:转发|轉發|转载|轉載|分享|转)\s*[:：]\s*",
         r"[\[【(（](?:转|轉|转发|转载|轉載|快讯|突发|最新|重磅|更新|breaking|update|alert)[\]】)）]",
         r"(?:BREAKING(?: NEWS)?|JUST IN|ALERT|FLASH|EXCLUSIVE|WATCH|DEVELOPING|HEADLINE|NEWS|FYI)\s*[:：|!！-]+\s*",
         r"UPDATE(?:\s*[:：|]| \d+\s?[-:：])\s*",
