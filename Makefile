@@ -14,7 +14,7 @@ test: $(VENV)/.test  ## the checks and the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 faults: $(VENV)/.test  ## the fault tests in full: 200 kills, outages of a minute; `make test` has their short form
 	FAULTS=long $(BIN)/pytest tests/faults $(ARGS)

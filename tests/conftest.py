@@ -27,6 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fails_to_connect: connections are refused; their sockets are not closed")
 
 
+MOST_WORKERS = 4
+"""Each has a broker and models of its own: some 3 GB."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process a core of those that ``-n auto`` may have; a Kafka that others share is left to one."""
+    return 1 if os.environ.get("KAFKA_BOOTSTRAP_SERVERS") else min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """kafka-python leaves the socket of a connection that failed to the garbage collector, which then warns.
