@@ -6,6 +6,7 @@ import json
 import math
 import random
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ TWEET_TOKENS, TWEET_SPREAD = 27, 0.45
 """Mean tokens of a text, and the standard deviation of their logarithm."""
 
 _FRAME = 2  # [CLS] and [SEP]
+_FIRST_WORD = 1996
+"""Number of the most frequent word, "the"; before it stand signs and single characters."""
 
 
 def lengths(count: int, mean: float, spread: float, seed: int = 1) -> list[int]:
@@ -33,16 +36,24 @@ def lengths(count: int, mean: float, spread: float, seed: int = 1) -> list[int]:
 
 
 class Writer:
-    """Writes texts of an exact number of tokens: every word is one of the vocabulary."""
+    """Writes texts of an exact number of tokens: every word is one of the vocabulary, as often as in English.
+
+    The vocabulary is sorted by frequency, so that its order and the law of Zipf and Mandelbrot (Mandelbrot 1953, An
+    informational theory of the statistical structure of language) give each word its share.
+    """
 
     def __init__(self) -> None:
         vocabulary = json.loads(find_encoder(BUNDLED).tokenizer.read_text(encoding="utf-8"))["model"]["vocab"]
-        self._words = sorted(w for w, i in vocabulary.items() if 2000 <= i < 9000 and w.isascii() and w.isalpha())
+        known = sorted((i, w) for w, i in vocabulary.items() if _FIRST_WORD <= i < 9000 and w.isascii() and w.isalpha())
+        self._words = [word for _, word in known]
+        self._totals = list(accumulate(1 / (rank + 2.7) for rank in range(1, len(known) + 1)))
 
     def texts(self, of_lengths: Sequence[int], seed: int = 1) -> list[str]:
         """A text of words drawn by chance for each length in tokens, those of the frame included."""
         chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
-        return [" ".join(chance.choices(self._words, k=length - _FRAME)) for length in of_lengths]
+        return [
+            " ".join(chance.choices(self._words, cum_weights=self._totals, k=length - _FRAME)) for length in of_lengths
+        ]
 
 
 def read(path: Path) -> list[str]:

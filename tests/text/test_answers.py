@@ -1,0 +1,42 @@
+"""Whether words can answer a question at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from voxpop.records import Question
+from voxpop.text.answers import fits
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("amount", "$5 million"),
+        ("amount", "a third"),
+        ("amount", "Forty houses"),
+        ("amount", "seven of its eleven tankers"),
+        ("amount", "三亿美元"),
+        ("amount", "近半贸易额"),
+        ("what", "recalls 40,000 cars $BA"),
+        ("who", "3M"),
+        ("when", "Monday"),
+    ],
+)
+def test_what_may_answer(question: Question, words: str) -> None:
+    assert fits(question, words)
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("amount", "$WAG $"),
+        ("amount", "$AAPL $GOOG"),
+        ("amount", "a lot"),
+        ("amount", "https://x.example/2026"),
+        ("who", "@IBDinvestors"),
+        ("what", "$C #stocks"),
+        ("what", " – "),
+    ],
+)
+def test_what_says_nothing(question: Question, words: str) -> None:
+    assert not fits(question, words)
