@@ -1,8 +1,8 @@
 """The scheduled work, in one table. ``voxpop run`` and the DAGs both read it.
 
-A job is a function of its surroundings and of ``now``, which is the end of the window where a scheduler runs it for one.
-It may run twice, late or after a kill: what it writes is keyed by nature, and it works on what is stored, never on what
-it remembers.
+A job is a function of its surroundings and of ``now``: the end of the window, where a scheduler runs it for one. It may
+run twice, late or after a kill: what it writes is keyed by nature, and it works on what is stored, never on what it
+remembers.
 """
 
 from __future__ import annotations
