@@ -13,7 +13,7 @@ from voxpop.scheduled import defaults, run_job
 
 
 @dag(
-    schedule=[Asset("voxpop://trends")],
+    schedule=[Asset("x-voxpop://trends")],
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,

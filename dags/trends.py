@@ -26,7 +26,7 @@ def trends() -> None:
     def relink(**context: Any) -> int:
         return run_job("relink", context)
 
-    @task(outlets=[Asset("voxpop://trends")])
+    @task(outlets=[Asset("x-voxpop://trends")])
     def refresh(**context: Any) -> int:
         return run_job("trends", context)
 

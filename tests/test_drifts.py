@@ -95,7 +95,7 @@ def test_labels_that_drift_are_told_to_operators_until_they_are_usual_again(engi
     assert alert.score >= alert.cut == 0.25
     with engine.connect() as connection:
         said = alerting.line_of(connection, alert, alert.entity)
-    assert said.startswith("sentiment labels: the week is not like the four before (population stability index 0.")
+    assert said.startswith("sentiment labels: the week is not like the four before (population stability index 1.")
     assert said.endswith("large from 0.25 on): negative 60% where 10% was usual, neutral 30% where 70% was usual,"
                          " positive 10% where 20% was usual")  # fmt: skip
     assert [a.id for a in judged(engine, 36)] == [alert.id]

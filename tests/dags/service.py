@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -44,11 +44,11 @@ class Service:
         """Every run so far, in order."""
         return [Run(*row) for row in self._rows("SELECT dag_id, run_type, state, data_interval_start FROM dag_run")]
 
-    def tasks(self) -> list[tuple[str, str, str | None]]:
-        """(DAG, task, state) of every task instance so far."""
+    def tasks(self) -> list[tuple[Any, ...]]:
+        """(DAG, task, state) of every task instance so far; the state may be None yet."""
         return self._rows("SELECT dag_id, task_id, state FROM task_instance")
 
-    def _rows(self, query: str) -> list[tuple[str, ...]]:
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.airflow.home / 'airflow.db'}?mode=ro", uri=True)) as database:
             return database.execute(f"{query} ORDER BY rowid").fetchall()
 
@@ -89,7 +89,6 @@ def running(home: Path, environ: Mapping[str, str]) -> Iterator[Service]:
         AIRFLOW__API_AUTH__JWT_SECRET=secrets.token_hex(32),
         AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"{url}/execution/",
         AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="false",
-        AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK="false",
     )
     commands = [
         f'"{sys.executable}" -m airflow {process} >"$AIRFLOW_HOME/{process.split()[0]}.out" 2>&1 &'

@@ -75,6 +75,7 @@ def test_every_dag_fires_by_itself_and_a_backfill_fills_in(engine: Engine, setti
         assert count(engine, "cuts") > 0
         assert count(engine, "stale_windows") == 0
         assert drifts == 4, "one day, four measures"
+        assert count(engine, "alerts WHERE rule = 'drift'") == 1
         at = now.replace(hour=12, minute=0, second=0, microsecond=0) - 3 * DAY
         span = ["--from-date", at.isoformat(), "--to-date", at.isoformat()]
         service.airflow.command("backfill", "create", "--dag-id", "upkeep", *span)

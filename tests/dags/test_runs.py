@@ -90,7 +90,9 @@ def test_a_backfill_by_conf_computes_the_windows_that_are_asked_for_and_no_other
 def test_upkeep_sets_cuts_and_alerts_tell_of_what_crosses_them(
     store: Engine, run: Driver, operators: Hook, tmp_path: Path
 ) -> None:
-    fortnight(store, surge=True)
+    fortnight(store, surge=False)
+    for n in range(12):
+        told(store, f"bad news {n}", 345.2 + n / 5)
     run("trends")
     kept = run("upkeep")
     assert (kept.state, set(kept.tasks.values())) == ("success", {"success"})
@@ -145,13 +147,10 @@ def test_a_week_is_reported_on_mondays(store: Engine, run: Driver) -> None:
 def test_operators_hear_of_a_task_that_fails_and_not_of_each_time(
     store: Engine, run: Driver, operators: Hook, tmp_path: Path
 ) -> None:
-    away = {
-        "database_url": "postgresql://nobody:pa55word@127.0.0.1:1/none?connect_timeout=5",
-        "alerts_file": str(tmp_path / "alerts.toml"),
-        "home": str(tmp_path),
-    }
+    away = "postgresql://nobody:pa55word@127.0.0.1:1/none?connect_timeout=5"
+    rules = str(tmp_path / "alerts.toml")
     for _ in range(2):
-        failed = run("trends", once=True, **away)
+        failed = run("trends", once=True, database_url=away, alerts_file=rules, home=str(tmp_path))
         assert (failed.state, failed.tasks) == ("failed", {"relink": "failed", "refresh": "upstream_failed"})
     (post,) = operators.posts
     said = json.loads(post.body)

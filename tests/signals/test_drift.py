@@ -53,7 +53,10 @@ def test_too_little_is_not_judged() -> None:
 def test_chance_alone_is_hardly_ever_large_at_the_least_counts() -> None:
     order, shares = np.random.default_rng(7), [0.1, 0.7, 0.2]
     drawn = [order.multinomial(n, shares, size=5000) for n in (drift.LEAST_RECENT, drift.LEAST_USUAL)]
-    found = [drift.index(*(dict(enumerate(map(int, row))) for row in rows)) for rows in zip(*drawn, strict=True)]
+    found = [
+        drift.index(*({str(kind): int(n) for kind, n in enumerate(row)} for row in rows))
+        for rows in zip(*drawn, strict=True)
+    ]
     assert sum(one >= drift.LARGE for one in found) <= 1
 
 
