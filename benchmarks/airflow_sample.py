@@ -22,6 +22,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
+from tests.dags.conftest import installed
 from tests.dags.service import Service, running
 from voxpop import sample
 from voxpop.app import App
@@ -47,7 +48,7 @@ def main() -> None:
             environ = {"VOXPOP_DATABASE_URL": app.database_url, "VOXPOP_HOME": str(home / "voxpop")}
             app.watch(watchlist.load(sample.watchlist_path()))
             read(app, environ)
-            with running(home / "airflow", environ) as service:
+            with running(installed(home), environ) as service:
                 fire(service)
                 print_runs(service)
             print_rows(app)

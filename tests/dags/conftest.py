@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,13 +22,23 @@ DRIVER = Path(__file__).with_name("driver.py")
 
 @dataclass(frozen=True)
 class Airflow:
-    """An installation: a home folder and what its processes are told in their environment."""
+    """An installation: its metadata database, and what its processes are told in their environment."""
 
-    home: Path
+    database: Path
     environ: Mapping[str, str]
 
-    def command(self, *arguments: str) -> str:
-        """Runs a command to its end and returns what it printed."""
+    @property
+    def home(self) -> Path:
+        """The folder of its configuration and logs."""
+        return Path(self.environ["AIRFLOW_HOME"])
+
+    def copy(self, database: Path, **more: str) -> Airflow:
+        """One that starts from the same tables and changes its own."""
+        shutil.copyfile(self.database, database)
+        return Airflow(database, {**self.environ, **more, **_at(database)})
+
+    def command(self, *arguments: str) -> None:
+        """Runs a command to its end."""
         done = subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],
             env=dict(self.environ),
@@ -37,10 +48,13 @@ class Airflow:
             timeout=170,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
-def installed(home: Path, **more: str) -> Airflow:
+def _at(database: Path) -> dict[str, str]:
+    return {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database}?timeout=60"}
+
+
+def installed(home: Path) -> Airflow:
     """A new installation over our DAGs with its pools, on SQLite."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "VOXPOP"))}
     told = {
@@ -49,7 +63,8 @@ def installed(home: Path, **more: str) -> Airflow:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "AIRFLOW__CORE__PARALLELISM": "2",
     }
-    airflow = Airflow(home, {**ours, **told, **more})
+    database = home / "airflow.db"
+    airflow = Airflow(database, {**ours, **told, **_at(database)})
     airflow.command("db", "migrate")
     airflow.command("pools", "import", str(DAGS / "pools.json"))
     return airflow
@@ -113,10 +128,16 @@ def _answer(stdout: IO[str]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="package")
-def driving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
-    """The process that runs DAGs; it starts once."""
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
+    """An installation to copy from."""
     pytest.importorskip("airflow.sdk", reason="Airflow is not installed: pip install 'voxpop[airflow]'")
-    airflow = installed(tmp_path_factory.mktemp("airflow"))
+    return installed(tmp_path_factory.mktemp("airflow"))
+
+
+@pytest.fixture(scope="package")
+def driving(installation: Airflow) -> Iterator[subprocess.Popen[str]]:
+    """The process that runs DAGs; it starts once."""
+    airflow = installation.copy(installation.home / "driver.db")
     process = subprocess.Popen(
         [sys.executable, str(DRIVER)],
         env=dict(airflow.environ),

@@ -12,12 +12,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from pathlib import Path
+from datetime import datetime
 from typing import Any, NamedTuple
 
+import httpx
 import psutil
 
-from tests.dags.conftest import Airflow, installed
+from tests.dags.conftest import Airflow
 
 PROCESSES = ("api-server", "dag-processor", "scheduler --skip-serve-logs", "triggerer --skip-serve-logs")
 _STOP_SECONDS = 20.0
@@ -37,8 +38,8 @@ class Run(NamedTuple):
 class Service:
     """A running Airflow."""
 
-    def __init__(self, airflow: Airflow, leader: int) -> None:
-        self.airflow, self._leader = airflow, leader
+    def __init__(self, airflow: Airflow, http: httpx.Client, leader: int) -> None:
+        self._airflow, self._http, self._leader = airflow, http, leader
 
     def runs(self) -> list[Run]:
         """Every run so far, in order."""
@@ -49,8 +50,21 @@ class Service:
         return self._rows("SELECT dag_id, task_id, state FROM task_instance")
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(f"file:{self.airflow.home / 'airflow.db'}?mode=ro", uri=True)) as database:
+        with closing(sqlite3.connect(f"file:{self._airflow.database}?mode=ro", uri=True)) as database:
             return database.execute(f"{query} ORDER BY rowid").fetchall()
+
+    def answers(self) -> bool:
+        """Whether its API serves."""
+        with suppress(httpx.TransportError):
+            return self._http.get("/api/v2/version").is_success
+        return False
+
+    def backfill(self, dag: str, at: datetime) -> None:
+        """Asks for the run of the interval that begins at ``at``."""
+        token = self._http.get("/auth/token").raise_for_status().json()["access_token"]
+        span = {"dag_id": dag, "from_date": at.isoformat(), "to_date": at.isoformat()}
+        allowed = {"Authorization": f"Bearer {token}"}
+        self._http.post("/api/v2/backfills", json=span, headers=allowed).raise_for_status()
 
     def pids(self) -> list[int]:
         """The processes that are left of the session."""
@@ -71,16 +85,16 @@ class Service:
 
     def said(self) -> str:
         """The end of what the processes printed."""
-        return "".join(path.read_text("utf-8", "replace")[-4000:] for path in sorted(self.airflow.home.glob("*.out")))
+        return "".join(path.read_text("utf-8", "replace")[-4000:] for path in sorted(self._airflow.home.glob("*.out")))
 
 
 @contextmanager
-def running(home: Path, environ: Mapping[str, str]) -> Iterator[Service]:
-    """Airflow over our DAGs, all of them switched on, from an empty ``home``; every process ends with the block."""
+def running(installation: Airflow, environ: Mapping[str, str]) -> Iterator[Service]:
+    """Airflow over our DAGs, all of them switched on, from a copy of ``installation``; it ends with the block."""
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
-    airflow = installed(
-        home,
+    airflow = installation.copy(
+        installation.home / "service.db",
         **environ,
         AIRFLOW__API__HOST="127.0.0.1",
         AIRFLOW__API__PORT=str(port),
@@ -88,6 +102,7 @@ def running(home: Path, environ: Mapping[str, str]) -> Iterator[Service]:
         AIRFLOW__API__BASE_URL=url,
         AIRFLOW__API_AUTH__JWT_SECRET=secrets.token_hex(32),
         AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"{url}/execution/",
+        AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS="true",
         AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="false",
     )
     commands = [
@@ -97,11 +112,12 @@ def running(home: Path, environ: Mapping[str, str]) -> Iterator[Service]:
     leader = subprocess.Popen(
         ["/bin/sh", "-c", "\n".join([*commands, "wait"])], env=dict(airflow.environ), start_new_session=True
     )
-    service = Service(airflow, leader.pid)
-    try:
-        yield service
-    finally:
-        _end(service, leader)
+    with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
+        service = Service(airflow, http, leader.pid)
+        try:
+            yield service
+        finally:
+            _end(service, leader)
 
 
 def _free_port() -> int:
