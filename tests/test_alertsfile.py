@@ -10,7 +10,7 @@ import pytest
 from voxpop import alertsfile
 from voxpop.alertsfile import Rules, load, parse
 from voxpop.errors import SettingError
-from voxpop.signals.meaning import FEED
+from voxpop.signals.meaning import OPERATIONAL
 
 DESK = '[receivers.desk]\nurl = "mailto://user:pa55word@example.org"\n'
 ROUTE = '[[routes]]\nreceivers = ["desk"]\n'
@@ -25,7 +25,7 @@ def test_the_example_of_the_module_is_a_file(tmp_path: Path) -> None:
     assert rules.receivers["duty"].url == "pagerduty://key@route"
     assert rules.receivers["bus"].secret == "a secret"
     assert [route.receivers for route in rules.routes] == [("duty",), ("desk", "bus"), ("desk",)]
-    assert rules.routes[0].rules == (FEED,)
+    assert rules.routes[0].rules == OPERATIONAL
     assert rules.dashboard == "https://voxpop.example.org"
 
 

@@ -22,12 +22,12 @@ from voxpop.alertsfile import Rules
 from voxpop.errors import SettingError, StoreError, Unavailable
 from voxpop.notify import Message
 from voxpop.records import Alert, digest
-from voxpop.signals import lifecycle, routing
+from voxpop.signals import drift, lifecycle, routing
 from voxpop.signals.lifecycle import Life, Move, Now, Policy
-from voxpop.signals.meaning import Evidence, line
+from voxpop.signals.meaning import DRIFT, Evidence, line
 from voxpop.signals.routing import Route, Silence, Subject
 from voxpop.store import alerts as stored_alerts
-from voxpop.store import deliveries, epoch, meaning, moves
+from voxpop.store import deliveries, drifts, epoch, meaning, moves
 from voxpop.store.deliveries import Delivery
 from voxpop.store.moves import Case
 
@@ -190,8 +190,15 @@ def evidence_of(connection: Connection, alert: Alert, name: str) -> tuple[Eviden
         **figures._asdict(),
         corrected=sum(c.corrected for c in cited),
         withdrawn=sum(c.corrected and not c.about for c in cited),
+        moved=_moved(connection, alert),
     )
     return evidence, cited
+
+
+def _moved(connection: Connection, alert: Alert) -> str:
+    """The shares of a drift on its worst day; empty for other alerts."""
+    worst = drifts.told(connection, alert.entity, alert.model, alert.score) if alert.rule == DRIFT else None
+    return "" if worst is None else drift.moved(worst.recent, worst.usual)
 
 
 def line_of(connection: Connection, alert: Alert, name: str) -> str:

@@ -24,7 +24,7 @@ quiet = { zone = "Europe/Zurich", from = "22:00", to = "07:00", unless = "critic
 receivers = ["desk"]
 
 [operators]
-receivers = ["duty"]                                                # told when a feed falls silent
+receivers = ["duty"]                                                # told of silent feeds, drift and jobs that fail
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ import msgspec
 
 from voxpop.errors import SettingError
 from voxpop.notify import Receiver
-from voxpop.signals.meaning import FEED
+from voxpop.signals.meaning import OPERATIONAL
 from voxpop.signals.routing import Quiet, Route
 
 
@@ -73,6 +73,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     receivers: dict[str, Receiver] = {}
     routes: tuple[Route, ...] = ()
+    operators: tuple[str, ...] = ()
     dashboard: str = ""
 
 
@@ -109,8 +110,9 @@ def parse(source: str, name: str, dashboard: str = "") -> Rules:
     _known(file.operators.receivers, f"[operators] of {name}", receivers)
     routes = file.routes
     if file.operators.receivers:
-        routes = (Route(receivers=file.operators.receivers, rules=(FEED,)), *routes)
-    return Rules(receivers=receivers, routes=routes, dashboard=(file.dashboard or dashboard).rstrip("/"))
+        routes = (Route(receivers=file.operators.receivers, rules=OPERATIONAL), *routes)
+    link = (file.dashboard or dashboard).rstrip("/")
+    return Rules(receivers=receivers, routes=routes, operators=file.operators.receivers, dashboard=link)
 
 
 def _receiver(key: str, address: Address, name: str) -> Receiver:

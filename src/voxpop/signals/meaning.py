@@ -10,6 +10,10 @@ RISK = "risk"
 """The rule of events that are serious however few tell of them."""
 FEED = "feed"
 """The rule whose alerts are about a source and not about an entity: it fell silent."""
+DRIFT = "drift"
+"""The rule whose alerts are about the stream as a whole: it, or what is read in it, is not what it was."""
+OPERATIONAL = (FEED, DRIFT)
+"""Rules whose alerts are for those who run the installation."""
 _QUOTE_CHARACTERS = 160
 
 
@@ -32,6 +36,7 @@ class Evidence(NamedTuple):
         usual_negative: share of the stories read in the fortnight before that were negative; None without any.
         corrected: documents cited that read otherwise now.
         withdrawn: documents among these that no longer speak of the entity.
+        moved: of a drift, its shares and what was usual; empty for other alerts.
     """
 
     name: str
@@ -49,6 +54,7 @@ class Evidence(NamedTuple):
     usual_negative: float | None
     corrected: int
     withdrawn: int
+    moved: str = ""
 
 
 def line(alert: Alert, evidence: Evidence) -> str:
@@ -58,6 +64,9 @@ def line(alert: Alert, evidence: Evidence) -> str:
         return (
             f"{evidence.name}: no data for {_count(alert.hours, 'hour', 'hours')}, in which {usual}; this is not calm"
         )
+    if alert.rule == DRIFT:
+        index = f"population stability index {alert.score:.2f}, large from {alert.cut:.2f} on"
+        return f"{evidence.name}: the week is not like the four before ({index}): {evidence.moved}"
     about = ", ".join(part for part in (evidence.event, evidence.topic) if part)
     parts = [evidence.name + (f" ({about})" if about else "") + ": " + _quoted(evidence) + _figures(alert, evidence)]
     if evidence.read:

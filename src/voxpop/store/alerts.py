@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import Connection, text
@@ -100,6 +101,14 @@ def stored(connection: Connection) -> list[Alert]:
         )
     )
     return [Alert(**{**row._mapping, "evidence": tuple(row.evidence)}) for row in rows]
+
+
+def resolve_others(connection: Connection, rule: str, standing: Collection[str]) -> None:
+    """Resolves the alerts of a rule that are none of those that still stand."""
+    connection.execute(
+        text("UPDATE alerts SET state = 'resolved' WHERE rule = :rule AND alert_id <> ALL(:standing)"),
+        {"rule": rule, "standing": list(standing)},
+    )
 
 
 def cuts(connection: Connection, rule: str, model: str) -> list[tuple[datetime, float]]:

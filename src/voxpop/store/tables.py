@@ -282,6 +282,19 @@ cuts = Table(
     _now(),
 )
 
+drifts = Table(
+    "drifts",
+    metadata,
+    Column("measure", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("until", UTC_TIME, primary_key=True),
+    Column("score", Float, nullable=False),
+    Column("recent", JSONB, nullable=False),
+    Column("usual", JSONB, nullable=False),
+    _now(),
+    comment="Of each day how far the last week's shares of categories were from those of the four weeks before.",
+)
+
 alerts = Table(
     "alerts",
     metadata,

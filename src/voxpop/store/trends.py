@@ -25,6 +25,13 @@ _MARK = text(
     " ORDER BY 1, 2 ON CONFLICT DO NOTHING"
 )
 
+_REOPEN = text(
+    "INSERT INTO stale_windows (entity_id, start)"
+    " SELECT DISTINCT m.entity_id, date_trunc('hour', d.published_at, 'UTC') FROM documents d"
+    "  JOIN mentions m ON m.document_id = d.document_id AND m.revision = d.revision"
+    " WHERE d.published_at >= :start AND d.published_at < :end ORDER BY 1, 2 ON CONFLICT DO NOTHING"
+)
+
 _TAKE = text(
     "DELETE FROM stale_windows WHERE (entity_id, start) IN"
     " (SELECT entity_id, start FROM stale_windows ORDER BY start, entity_id LIMIT :limit) RETURNING entity_id, start"
@@ -45,6 +52,11 @@ _LATEST = text(
 def mark_stale(connection: Connection, *, documents: Collection[str] = (), stories: Collection[str] = ()) -> None:
     """Marks each window that counts one of the documents, or one of the stories (in the hour of its first)."""
     connection.execute(_MARK, {"documents": list(documents), "stories": list(stories)})
+
+
+def reopen(connection: Connection, start: datetime, end: datetime) -> None:
+    """Marks every window of an hour in [start, end), whether or not anything in it changed."""
+    connection.execute(_REOPEN, {"start": start, "end": end})
 
 
 def refresh(connection: Connection, model: str, *, limit: int = 2000) -> int:
