@@ -148,7 +148,7 @@ def _save(connection: Connection, seen: Past, judged: Judged, cuts: list[tuple[d
             evidence=alert.evidence
             or alerts.evidence(connection, alert.entity, model, alert.window_start, end + MINUTE),
         )
-        new += alerts.save(connection, alert, "resolved" if seen.end - end >= QUIET else "firing")
+        new += alerts.save(connection, alert, "resolved" if seen.end - end >= QUIET else "firing", end)
     return new
 
 

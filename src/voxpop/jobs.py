@@ -18,6 +18,7 @@ from voxpop.errors import VoxpopError
 from voxpop.intake import take
 from voxpop.log.base import Log
 from voxpop.records import Document, Mention
+from voxpop.reports import jobs as report_jobs
 from voxpop.settings import Settings
 from voxpop.sources import feeds
 from voxpop.sources.fetch import Fetcher
@@ -153,5 +154,7 @@ JOBS: tuple[Job, ...] = (
     Job(name="alerts", every=timedelta(minutes=1), function=raise_alerts),
     Job(name="rules", every=timedelta(minutes=1), function=raise_by_rules),
     Job(name="notify", every=timedelta(seconds=15), function=notify),
+    Job(name="morning", every=timedelta(minutes=5), function=report_jobs.morning),
+    Job(name="weekly", every=timedelta(minutes=5), function=report_jobs.weekly),
     Job(name="upkeep", every=timedelta(hours=6), function=expire),
 )

@@ -52,7 +52,7 @@ def _risks(connection: Connection, model: str, watermark: datetime, known: Seque
             model=model,
             evidence=tuple(report.document for report in episode[:_MOST_CITED]),
         )
-        new += alerts.save(connection, alert, "resolved" if watermark - last.at >= QUIET else "firing")
+        new += alerts.save(connection, alert, "resolved" if watermark - last.at >= QUIET else "firing", last.at)
     return new
 
 
@@ -90,7 +90,7 @@ def _feeds(connection: Connection, model: str, watermark: datetime, known: Seque
                 unread_stories=0,
                 model=model,
             )
-            new += alerts.save(connection, alert, "firing" if end == watermark else "resolved")
+            new += alerts.save(connection, alert, "firing" if end == watermark else "resolved", end)
     return new
 
 

@@ -70,19 +70,25 @@ def line(alert: Alert, evidence: Evidence) -> str:
     return "; ".join(parts)
 
 
-def _quoted(evidence: Evidence) -> str:
-    if not evidence.quote:
-        return ""
+def quoted(evidence: Evidence) -> str:
+    """The words that are quoted, cut where they are long; empty without any."""
     words = " ".join(evidence.quote.split())
     if len(words) > _QUOTE_CHARACTERS:
         words = words[: _QUOTE_CHARACTERS - 1].rsplit(" ", 1)[0] + "…"
+    return words
+
+
+def _quoted(evidence: Evidence) -> str:
+    words = quoted(evidence)
+    if not words:
+        return ""
     how = f", {evidence.factuality}" if evidence.factuality not in ("", "asserted") else ""
     return f"“{words}” ({evidence.source}{how}); "
 
 
 def _figures(alert: Alert, evidence: Evidence) -> str:
     span = f"{alert.hours} hours" if alert.hours > 1 else "one hour"
-    usual = f"{alert.expected:.1f}" if alert.expected >= _LEAST_SHOWN else "next to none"
+    usual = f"{alert.expected:.1f}" if alert.expected >= LEAST_SHOWN else "next to none"
     against = f" where {usual} are usual" if alert.rule != RISK else ", each of which is serious"
     return (
         f"{_count(alert.stories, 'story', 'stories')} in {span}{against},"
@@ -90,7 +96,8 @@ def _figures(alert: Alert, evidence: Evidence) -> str:
     )
 
 
-_LEAST_SHOWN = 0.1
+LEAST_SHOWN = 0.1
+"""A usual count below this is next to none."""
 
 
 def _usual(evidence: Evidence) -> str:
