@@ -57,12 +57,12 @@ def fill(engine: Engine) -> None:
         reading(document(f"g{n}", 5 * n, f"gazette {n}", entities=("calm",), source="Gazette")) for n in range(57)
     ]
     bad = [
-        reading(document(f"s{n}", 315 + n / 4, f"Acmetron bad news {n}", url=f"https://wire.example/{n}"), "negative")
+        reading(document(f"s{n}", 315 + n / 4, f"acmetron bad news {n}", url=f"https://wire.example/{n}"), "negative")
         for n in range(12)
     ]
     bad[0] = about(claimed(bad[0], "bad news 0"), "Legal / Regulation")
     bad[1] = about(bad[1], "Legal / Regulation")
-    told = [reading(document(f"r{n}", 316, "Acmetron bad news 0", author="@echo"), "negative") for n in range(3)]
+    told = [reading(document(f"r{n}", 316, "acmetron bad news 0", author="@echo"), "negative") for n in range(3)]
     span = Mention(entity="bolt", start=3, end=7, relevance="subject", confidence=0.9)
     chinese = reading(document("zh", 320, "今天，博特工业停产。", lang="zh", mentions=(span,)), None)
     hostile = document("x", 319, HOSTILE, url="javascript:alert(1)", author="<i>me</i>")
