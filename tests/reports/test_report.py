@@ -148,7 +148,7 @@ def test_what_came_later_changes_no_report_of_before(around: Surroundings, engin
         assert report(around, kind, as_of=as_of) == before  # type: ignore[arg-type]
     after = report(around, as_of=now + timedelta(minutes=3))
     assert after != reports["morning"]
-    assert after.turned[0].alert.negative_stories > reports["morning"].turned[0].alert.negative_stories
+    assert max(one.alert.negative_stories for one in after.turned) > 13
     assert [one.who for one in after.answered] == ["jane"]
 
 
