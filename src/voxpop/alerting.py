@@ -143,7 +143,8 @@ def _reason(stand: Stand, silences: Sequence[Silence], now: datetime) -> str:
 
 
 def _now_of(connection: Connection, stand: Stand, now: datetime, held: bool, withheld: str) -> Now:
-    facts = Now(at=now, active=stand.case.active, seen=min(now, stand.case.stored_at), withheld=withheld)
+    seen, severity = min(now, stand.case.stored_at), stand.subject.severity
+    facts = Now(at=now, active=stand.case.active, seen=seen, severity=severity, withheld=withheld)
     if stand.route is None or withheld:
         return facts
     last = deliveries.last_of(connection, stand.group) if stand.life is None or not stand.life.told else None

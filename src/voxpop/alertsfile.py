@@ -26,6 +26,9 @@ receivers = ["desk"]
 [operators]
 receivers = ["duty"]                                                # told when a feed falls silent
 
+[standing]
+sources = ["Exchange Notices"]                                      # one negative story of theirs is enough
+
 [[reports]]
 kind = "morning"                                                    # or "weekly", on a weekday = "monday"
 watchlist = "own"                                                   # or "all", or a sector
@@ -68,6 +71,12 @@ class Operators(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     receivers: tuple[str, ...] = ()
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sources whose word counts: regulators, exchanges, a wire."""
+
+    sources: tuple[str, ...] = ()
+
+
 class Mailing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A report that people get without asking."""
 
@@ -93,6 +102,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     routes: tuple[Route, ...] = ()
     operators: Operators = Operators()
     reports: tuple[Mailing, ...] = ()
+    standing: Standing = Standing()
     dashboard: str = ""
 
 
@@ -102,6 +112,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     receivers: dict[str, Receiver] = {}
     routes: tuple[Route, ...] = ()
     reports: tuple[Mailing, ...] = ()
+    standing: tuple[str, ...] = ()
+    """Sources one negative story of which is enough."""
     dashboard: str = ""
 
 
@@ -141,8 +153,13 @@ def parse(source: str, name: str, dashboard: str = "") -> Rules:
     routes = file.routes
     if file.operators.receivers:
         routes = (Route(receivers=file.operators.receivers, rules=(FEED,)), *routes)
-    link = (file.dashboard or dashboard).rstrip("/")
-    return Rules(receivers=receivers, routes=routes, reports=file.reports, dashboard=link)
+    return Rules(
+        receivers=receivers,
+        routes=routes,
+        reports=file.reports,
+        standing=file.standing.sources,
+        dashboard=(file.dashboard or dashboard).rstrip("/"),
+    )
 
 
 def _receiver(key: str, address: Address, name: str) -> Receiver:

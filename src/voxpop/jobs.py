@@ -135,8 +135,10 @@ def poll_feeds(around: Surroundings, now: datetime) -> int:
 
 def raise_by_rules(around: Surroundings, now: datetime) -> int:
     """Stores the alerts of the rules beside surges."""
+    s = around.settings
+    standing = alertsfile.load(s.alerts_file, f"http://{s.host}:{s.port}").standing
     with around.engine.begin() as connection:
-        return rules.raise_alerts(connection, around.model)
+        return rules.raise_alerts(connection, around.model, standing)
 
 
 def notify(around: Surroundings, now: datetime) -> int:

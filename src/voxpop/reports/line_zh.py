@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from voxpop.records import Alert
 from voxpop.reports.words import say, topic
-from voxpop.signals.meaning import LEAST_SHOWN, RISK, Evidence, quoted
+from voxpop.signals.meaning import LEAST_SHOWN, RISK, SLIDE, SPREAD, STANDING, Evidence, quoted
 
 
 def line(alert: Alert, evidence: Evidence) -> str:
@@ -31,9 +31,19 @@ def _quoted(evidence: Evidence) -> str:
 
 
 def _figures(alert: Alert, evidence: Evidence) -> str:
-    usual = f"{alert.expected:.1f} 条" if alert.expected >= LEAST_SHOWN else "几乎为零"
-    against = "，每条均属重大" if alert.rule == RISK else f"（通常 {usual}）"
-    return (
-        f"{alert.hours} 小时内 {alert.stories:,} 条报道{against}，来自 {evidence.sources:,} 个来源，"
-        f"触达 {evidence.reach:,}"
-    )
+    return f"{_told(alert)}，来自 {evidence.sources:,} 个来源，触达 {evidence.reach:,}"
+
+
+def _told(alert: Alert) -> str:
+    """How much was told, against what is usual."""
+    if alert.rule == SLIDE:
+        days = alert.hours // 24
+        return (
+            f"{days} 天内 {alert.stories:,} 条报道中负面 {alert.negative_stories:,} 条（通常 {alert.expected:.0f} 条）"
+        )
+    stories = f"{alert.hours} 小时内 {alert.stories:,} 条报道"
+    if alert.rule == SPREAD:
+        return f"{stories}新增触达 {alert.reach:,}（通常 {alert.expected:,.0f}）"
+    if alert.rule in (RISK, STANDING):
+        return stories + ("，每条均属重大" if alert.rule == RISK else "，出自公信力高的来源")
+    return stories + (f"（通常 {alert.expected:.1f} 条）" if alert.expected >= LEAST_SHOWN else "（通常几乎为零）")

@@ -8,6 +8,12 @@ from voxpop.records import Alert
 
 RISK = "risk"
 """The rule of events that are serious however few tell of them."""
+STANDING = "standing"
+"""The rule of sources whose word counts: one negative story of theirs is enough."""
+SLIDE = "slide"
+"""The rule of opinion that gets worse over days."""
+SPREAD = "spread"
+"""The rule of a story that reaches far more people than its voice usually does."""
 FEED = "feed"
 """The rule whose alerts are about a source and not about an entity: it fell silent."""
 _QUOTE_CHARACTERS = 160
@@ -87,13 +93,24 @@ def _quoted(evidence: Evidence) -> str:
 
 
 def _figures(alert: Alert, evidence: Evidence) -> str:
+    where = f", from {_count(evidence.sources, 'source', 'sources')}, reach {evidence.reach:,}"
+    return _told(alert) + where
+
+
+def _told(alert: Alert) -> str:
+    """How much was told, against what is usual."""
     span = f"{alert.hours} hours" if alert.hours > 1 else "one hour"
+    stories = _count(alert.stories, "story", "stories")
+    if alert.rule == SLIDE:
+        days, usual = f"{alert.hours // 24} days", f"{alert.expected:.0f} are usual"
+        return f"{alert.negative_stories} of {stories} in {days} read as negative where {usual}"
+    if alert.rule == SPREAD:
+        return f"{stories} gained a reach of {alert.reach:,} in {span} where {alert.expected:,.0f} is usual"
+    if alert.rule in (RISK, STANDING):
+        why = "each of which is serious" if alert.rule == RISK else "told by a source whose word counts"
+        return f"{stories} in {span}, {why}"
     usual = f"{alert.expected:.1f}" if alert.expected >= LEAST_SHOWN else "next to none"
-    against = f" where {usual} are usual" if alert.rule != RISK else ", each of which is serious"
-    return (
-        f"{_count(alert.stories, 'story', 'stories')} in {span}{against},"
-        f" from {_count(evidence.sources, 'source', 'sources')}, reach {evidence.reach:,}"
-    )
+    return f"{stories} in {span} where {usual} are usual"
 
 
 LEAST_SHOWN = 0.1
