@@ -73,12 +73,3 @@ def test_without_operators_a_failure_is_a_line_in_the_log(
 def test_a_job_that_is_not_is_refused() -> None:
     with pytest.raises(SettingError, match="no job is called 'trend'"):
         scheduled.run_job("trend")
-
-
-def test_a_week_ends_on_a_monday_and_so_does_a_run_for_no_window() -> None:
-    monday = datetime(2026, 3, 9, 6, tzinfo=UTC)
-    day = timedelta(days=1)
-    assert scheduled.on_monday({"data_interval_start": monday - day, "data_interval_end": monday})
-    assert not scheduled.on_monday({"data_interval_start": monday, "data_interval_end": monday + day})
-    assert scheduled.on_monday({"partition_key": "2026-03-08"})
-    assert scheduled.on_monday({"dag_run": SimpleNamespace(conf={})})

@@ -19,7 +19,7 @@ from voxpop.errors import VoxpopError
 from voxpop.intake import take
 from voxpop.log.base import Log
 from voxpop.records import Document, Mention
-from voxpop.reports import jobs as reports
+from voxpop.reports import jobs as report_jobs
 from voxpop.settings import Settings
 from voxpop.signals.windows import Window, hour_of
 from voxpop.sources import feeds
@@ -145,8 +145,10 @@ def poll_feeds(around: Surroundings, now: datetime) -> int:
 
 def raise_by_rules(around: Surroundings, now: datetime) -> int:
     """Stores the alerts of the rules beside surges."""
+    s = around.settings
+    standing = alertsfile.load(s.alerts_file, f"http://{s.host}:{s.port}").standing
     with around.engine.begin() as connection:
-        return rules.raise_alerts(connection, around.model)
+        return rules.raise_alerts(connection, around.model, standing)
 
 
 def raise_by_drift(around: Surroundings, now: datetime) -> int:
@@ -172,6 +174,6 @@ JOBS: tuple[Job, ...] = (
     Job(name="drift", every=timedelta(hours=1), function=raise_by_drift),
     Job(name="notify", every=timedelta(seconds=15), function=notify),
     Job(name="upkeep", every=timedelta(hours=1), function=expire),
-    Job(name="morning", every=timedelta(days=1), function=reports.morning),
-    Job(name="weekly", every=timedelta(days=7), function=reports.weekly),
+    Job(name="morning", every=timedelta(minutes=5), function=report_jobs.morning),
+    Job(name="weekly", every=timedelta(minutes=5), function=report_jobs.weekly),
 )

@@ -59,12 +59,6 @@ def window_in(context: Context) -> Window | None:
     return window_of(context.get("partition_key"), interval, run.conf if run else None)
 
 
-def on_monday(context: Context) -> bool:
-    """Whether the run's window ends on a Monday; so does that of a run for no window."""
-    window = window_in(context)
-    return window is None or window.end.weekday() == 0
-
-
 def run_job(name: str, context: Context | None = None) -> int:
     """Runs the job once and returns how much it did; 0 before any document was read.
 

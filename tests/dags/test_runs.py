@@ -137,11 +137,28 @@ def left(engine: Engine) -> int:
         return int(connection.execute(text("SELECT count(*) FROM dead_letters")).scalar_one())
 
 
-def test_a_week_is_reported_on_mondays(store: Engine, run: Driver) -> None:
+def test_a_report_is_sent_once_when_its_hour_has_come(store: Engine, run: Driver, tmp_path: Path) -> None:
+    rules = tmp_path / "alerts.toml"
+    rules.write_text(
+        '[receivers.desk]\nwebhook = "http://127.0.0.1:9/"\nsecret = "a secret"\n'
+        + "".join(
+            f'[[reports]]\nkind = "{kind}"\nreceivers = ["desk"]\nzone = "Europe/Zurich"\nat = "08:00"\nempty = true\n'
+            for kind in ("morning", "weekly")
+        )
+    )
     told(store, "first", 1.2)
-    monday, tuesday = run("report", at="2026-03-09T07:00:00+00:00"), run("report", at="2026-03-10T07:00:00+00:00")
-    assert (monday.state, monday.tasks) == ("success", {"morning": "success", "weekly": "success"})
-    assert (tuesday.state, tuesday.tasks) == ("success", {"morning": "success", "weekly": "skipped"})
+
+    def reported(at: str) -> list[str]:
+        """What is queued after a run of the quarter of an hour that ends at ``at``."""
+        done = run("report", at=at, alerts_file=str(rules), home=str(tmp_path))
+        assert (done.state, done.tasks) == ("success", {"morning": "success", "weekly": "success"})
+        with store.connect() as connection:
+            return sorted(connection.execute(text("SELECT alert_group FROM deliveries")).scalars())
+
+    monday = "2026-03-09T07:00:00+00:00"
+    assert reported(monday) == ["report=morning", "report=weekly"]
+    assert reported(monday) == ["report=morning", "report=weekly"]
+    assert reported("2026-03-10T07:00:00+00:00") == ["report=morning", "report=morning", "report=weekly"]
 
 
 def test_operators_hear_of_a_task_that_fails_and_not_of_each_time(

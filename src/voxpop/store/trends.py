@@ -45,6 +45,7 @@ _LATEST = text(
     " FROM trend_points WHERE model = :model"
     " AND (CAST(:entity AS text) IS NULL OR entity_id = :entity)"
     " AND (CAST(:as_of AS timestamptz) IS NULL OR available_at <= :as_of)"
+    " AND (CAST(:since AS timestamptz) IS NULL OR start >= :since)"
     " ORDER BY entity_id, start, revision DESC"
 )
 
@@ -77,11 +78,17 @@ def refresh(connection: Connection, model: str, *, limit: int = 2000) -> int:
 
 
 def latest(
-    connection: Connection, model: str, *, entity: str | None = None, as_of: datetime | None = None
+    connection: Connection,
+    model: str,
+    *,
+    entity: str | None = None,
+    as_of: datetime | None = None,
+    since: datetime | None = None,
 ) -> list[TrendPoint]:
-    """The last revision of each window that was available at ``as_of`` (None: now), by entity and start.
+    """The last revision of each window from ``since`` on that was available at ``as_of`` (None: now), by entity and
+    start.
 
     Windows in which nothing was said have no point.
     """
-    rows = connection.execute(_LATEST, {"model": model, "entity": entity, "as_of": as_of})
+    rows = connection.execute(_LATEST, {"model": model, "entity": entity, "as_of": as_of, "since": since})
     return [TrendPoint(**row._mapping) for row in rows]
