@@ -35,12 +35,18 @@ def alerts() -> None:
         return run_job("rules")
 
     @task
+    def raise_silences() -> int:
+        from voxpop.scheduled import run_job
+
+        return run_job("silences")
+
+    @task
     def notify() -> int:
         from voxpop.scheduled import run_job
 
         return run_job("notify")
 
-    calibrate() >> raise_alerts() >> raise_by_rules() >> notify()
+    calibrate() >> raise_alerts() >> raise_by_rules() >> raise_silences() >> notify()
 
 
 alerts()

@@ -20,6 +20,7 @@ def reports(of: Reading, score: float = 0.97, severity: int = 3) -> Reading:
 def raised(engine: Engine, rule: str) -> list[Alert]:
     with engine.begin() as connection:
         rules.raise_alerts(connection, MODEL)
+        rules.raise_silences(connection, MODEL)
         return [alert for alert in alerts.stored(connection) if alert.rule == rule]
 
 

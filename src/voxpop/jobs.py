@@ -1,13 +1,13 @@
 """The scheduled work, in one table. ``voxpop run`` and the DAGs both read it.
 
 A job is a function of its surroundings and of ``now``. It may run twice, late or after a kill: what it writes is keyed
-by nature, and it works on what is stored, never on what it remembers.
+by nature, and it works on what is stored: what it remembers only saves reading it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
@@ -17,6 +17,7 @@ from voxpop import alarms, alerting, alertsfile, rules
 from voxpop.errors import VoxpopError
 from voxpop.intake import take
 from voxpop.log.base import Log
+from voxpop.past import Memory
 from voxpop.records import Document, Mention
 from voxpop.settings import Settings
 from voxpop.sources import feeds
@@ -39,6 +40,8 @@ class Surroundings:
     """The model version whose opinions count."""
     linker: Callable[[], Linker]
     fetcher: Fetcher
+    memory: Memory = field(default_factory=Memory)
+    """What earlier looks of this process have read of the stream, so that the next ones are quick."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +66,12 @@ def refresh_trends(around: Surroundings, now: datetime) -> int:
 
 def calibrate(around: Surroundings, now: datetime) -> int:
     """Sets the cuts at the end of each learning span of the stream, from what had been said by then."""
-    return alarms.calibrate(around.engine, around.model, around.settings.alert_budget_per_day)
+    return alarms.calibrate(around.engine, around.model, around.settings.alert_budget_per_day, around.memory)
 
 
 def raise_alerts(around: Surroundings, now: datetime) -> int:
     """Judges what is stored by the cuts in force, and stores the alerts that this raises."""
-    return alarms.raise_alerts(around.engine, around.model)
+    return alarms.raise_alerts(around.engine, around.model, around.memory)
 
 
 def relink(around: Surroundings, now: datetime) -> int:
@@ -133,9 +136,15 @@ def poll_feeds(around: Surroundings, now: datetime) -> int:
 
 
 def raise_by_rules(around: Surroundings, now: datetime) -> int:
-    """Stores the alerts of the rules beside surges."""
+    """Stores the alerts about what is serious however few tell it."""
     with around.engine.begin() as connection:
         return rules.raise_alerts(connection, around.model)
+
+
+def raise_silences(around: Surroundings, now: datetime) -> int:
+    """Stores the alerts of sources that fell silent."""
+    with around.engine.begin() as connection:
+        return rules.raise_silences(connection, around.model)
 
 
 def notify(around: Surroundings, now: datetime) -> int:
@@ -152,6 +161,7 @@ JOBS: tuple[Job, ...] = (
     Job(name="calibrate", every=timedelta(hours=1), function=calibrate),
     Job(name="alerts", every=timedelta(minutes=1), function=raise_alerts),
     Job(name="rules", every=timedelta(minutes=1), function=raise_by_rules),
+    Job(name="silences", every=timedelta(hours=3), function=raise_silences),
     Job(name="notify", every=timedelta(seconds=15), function=notify),
     Job(name="upkeep", every=timedelta(hours=6), function=expire),
 )

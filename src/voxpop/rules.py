@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -20,22 +20,22 @@ SURE = 0.95
 """Least probability that the story entails it: on the sample stream reports up to 0.91 were wrong too often."""
 QUIET = timedelta(hours=24)
 """Reports closer to each other than this are one alert, which is over so long after the last."""
+BACK = timedelta(days=63)
+"""What is older is not looked at any more, so that a look costs the same however long the history is."""
 _MOST_CITED = 20
 
 
 def raise_alerts(connection: Connection, model: str) -> int:
-    """Stores the alerts of these rules, from all that is stored; returns how many are new."""
+    """Stores the alerts about what is always serious; returns how many are new."""
     span = alerts.span(connection)
     if span is None:
         return 0
-    known = alerts.stored(connection)
-    return _risks(connection, model, span[1], known) + _feeds(connection, model, span[1], known)
-
-
-def _risks(connection: Connection, model: str, watermark: datetime, known: Sequence[Alert]) -> int:
-    new = 0
-    for episode in episodes(serious.reports(connection, model, severity=CRITICAL, least=SURE)):
+    watermark, since, new = span[1], span[1] - BACK, 0
+    known = alerts.stored(connection, since=since)
+    for episode in episodes(serious.reports(connection, model, since, severity=CRITICAL, least=SURE)):
         first, last = episode[0], episode[-1]
+        if span[0] < since and first.at - since < QUIET:
+            continue  # its beginning may lie further back
         alert = Alert(
             id=_known(known, RISK, first.entity, first.at) or digest(RISK, first.entity, first.at.isoformat()),
             entity=first.entity,
@@ -52,7 +52,8 @@ def _risks(connection: Connection, model: str, watermark: datetime, known: Seque
             model=model,
             evidence=tuple(report.document for report in episode[:_MOST_CITED]),
         )
-        new += alerts.save(connection, alert, "resolved" if watermark - last.at >= QUIET else "firing")
+        new += alerts.save(connection, alert, "resolved" if watermark - last.at >= QUIET else "firing", last.at)
+    alerts.resolve(connection, RISK, model, watermark - QUIET)
     return new
 
 
@@ -68,10 +69,14 @@ def episodes(reports: Iterable[Report]) -> list[list[Report]]:
     return found
 
 
-def _feeds(connection: Connection, model: str, watermark: datetime, known: Sequence[Alert]) -> int:
-    """An alert for each source that fell silent, to operators; its entity is the source."""
-    new = 0
-    for source, times in sorted(counts.heard(connection).items()):
+def raise_silences(connection: Connection, model: str) -> int:
+    """Stores an alert for each source that fell silent, to operators; its entity is the source. How many are new."""
+    span = alerts.span(connection)
+    if span is None:
+        return 0
+    watermark, since, new = span[1], span[1] - BACK, 0
+    known = alerts.stored(connection, since=since)
+    for source, times in sorted(counts.heard(connection, since).items()):
         for start, end in silences(times, watermark):
             hours = (end - start) / HOUR
             usual = len(times) / max(1.0, (times[-1] - times[0]) / HOUR) * hours
@@ -90,7 +95,8 @@ def _feeds(connection: Connection, model: str, watermark: datetime, known: Seque
                 unread_stories=0,
                 model=model,
             )
-            new += alerts.save(connection, alert, "firing" if end == watermark else "resolved")
+            new += alerts.save(connection, alert, "firing" if end == watermark else "resolved", end)
+    alerts.resolve_heard(connection, FEED)
     return new
 
 

@@ -30,14 +30,19 @@ def evidence(
     return tuple(row.opener for row in rows)
 
 
-def save(connection: Connection, alert: Alert, state: str) -> bool:
-    """Stores the alert, or brings the one of the same id up to date; True if it is new."""
+def save(connection: Connection, alert: Alert, state: str, last_at: datetime | None = None) -> bool:
+    """Stores the alert, or brings the one of the same id up to date; True if it is new.
+
+    Args:
+        last_at: when its signal was last over the cut; None: when it fired.
+    """
     values = {
         "alert_id": alert.id,
         "entity_id": alert.entity,
         "rule": alert.rule,
         "state": state,
         "fired_at": alert.fired_at,
+        "last_at": last_at or alert.fired_at,
         "window_start": alert.window_start,
         "score": alert.score,
         "cut": alert.cut,
@@ -49,7 +54,17 @@ def save(connection: Connection, alert: Alert, state: str) -> bool:
         "reach": alert.reach,
         "model": alert.model,
     }
-    changing = ("state", "score", "hours", "stories", "negative_stories", "unread_stories", "expected", "reach")
+    changing = (
+        "state",
+        "last_at",
+        "score",
+        "hours",
+        "stories",
+        "negative_stories",
+        "unread_stories",
+        "expected",
+        "reach",
+    )
     statement = insert(tables.alerts).values(**values)
     new = connection.execute(
         statement.on_conflict_do_update(
@@ -58,6 +73,24 @@ def save(connection: Connection, alert: Alert, state: str) -> bool:
     ).scalar_one()
     _cite(connection, alert)
     return bool(new)
+
+
+def resolve(connection: Connection, rule: str, model: str, before: datetime) -> None:
+    """Ends the alerts of the rule whose signal was last over its cut at ``before`` or earlier."""
+    t = tables.alerts
+    over = (t.c.rule == rule, t.c.model == model, t.c.state == "firing", t.c.last_at <= before)
+    connection.execute(t.update().where(*over).values(state="resolved"))
+
+
+def resolve_heard(connection: Connection, rule: str) -> None:
+    """Ends the alerts of a rule about sources of those that were heard again after it fired."""
+    connection.execute(
+        text(
+            "UPDATE alerts a SET state = 'resolved' WHERE a.rule = :rule AND a.state = 'firing' AND EXISTS"
+            " (SELECT FROM documents d WHERE d.source = a.entity_id AND d.published_at > a.fired_at)"
+        ),
+        {"rule": rule},
+    )
 
 
 _CITED = text(
@@ -88,16 +121,26 @@ def _cite(connection: Connection, alert: Alert) -> None:
     )
 
 
-def stored(connection: Connection) -> list[Alert]:
-    """All alerts with their evidence, by the time at which they fired."""
+def stored(
+    connection: Connection, *, since: datetime | None = None, available_at: datetime | None = None
+) -> list[Alert]:
+    """The alerts with their evidence, by the time at which they fired.
+
+    Args:
+        since: only those that fired since then.
+        available_at: only those that were first stored at this very time.
+    """
     rows = connection.execute(
         text(
             "SELECT a.alert_id AS id, a.entity_id AS entity, a.rule, a.fired_at, a.window_start, a.score, a.cut,"
             " a.hours, a.stories, a.negative_stories, a.unread_stories, a.expected, a.reach, a.model, "
             " array(SELECT e.document_id FROM alert_evidence e"
             "  WHERE e.alert_id = a.alert_id ORDER BY e.rank) AS evidence"
-            " FROM alerts a ORDER BY a.fired_at, a.alert_id"
-        )
+            " FROM alerts a WHERE (CAST(:since AS timestamptz) IS NULL OR a.fired_at >= :since)"
+            "  AND (CAST(:available_at AS timestamptz) IS NULL OR a.available_at = :available_at)"
+            " ORDER BY a.fired_at, a.alert_id"
+        ),
+        {"since": since, "available_at": available_at},
     )
     return [Alert(**{**row._mapping, "evidence": tuple(row.evidence)}) for row in rows]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from importlib.resources import files
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -31,6 +32,14 @@ _TAKE = text(
 )
 
 _APPEND = text(files("voxpop.store").joinpath("append_trend_points.sql").read_text("utf-8"))
+
+_CHANGED = text(
+    "SELECT DISTINCT ON (entity_id, start) entity_id AS entity, start, model,"
+    " stories, negative_stories, positive_stories, unread_stories, unsure_stories, mentions, sentiment, reach,"
+    " available_at FROM trend_points WHERE model = :model AND start >= :since"
+    " AND (CAST(:after AS timestamptz) IS NULL OR available_at > :after)"
+    " ORDER BY entity_id, start, revision DESC"
+)
 
 _LATEST = text(
     "SELECT DISTINCT ON (entity_id, start) entity_id AS entity, start, model,"
@@ -73,3 +82,17 @@ def latest(
     """
     rows = connection.execute(_LATEST, {"model": model, "entity": entity, "as_of": as_of})
     return [TrendPoint(**row._mapping) for row in rows]
+
+
+class Changes(NamedTuple):
+    """The points that changed, as they stand, and up to when that is known: what to ask ``after`` the next time."""
+
+    points: list[TrendPoint]
+    known_to: datetime | None
+
+
+def changes(connection: Connection, model: str, since: datetime, after: datetime | None) -> Changes:
+    """The points of windows from ``since`` on that were given a revision ``after`` a time (None: all)."""
+    rows = connection.execute(_CHANGED, {"model": model, "since": since, "after": after}).all()
+    points = [TrendPoint(**{name: row._mapping[name] for name in TrendPoint.__struct_fields__}) for row in rows]
+    return Changes(points, max((row.available_at for row in rows), default=after))
