@@ -57,18 +57,20 @@ def item(number: int, hours: float, text: str, **fields: Any) -> dict[str, Any]:
 
 
 def stream() -> list[dict[str, Any]]:
-    """Calm news of three companies with something bad now and then; then a surge of which one story is corrected, a post
-    that spreads, a default, and an item that comes two days late.
+    """Calm news of three companies with something bad now and then; then a surge of which one story is corrected, a
+    post that spreads, a default, and an item that comes two days late.
     """
     found = []
-    for n, hours in enumerate(range(1, 18 * 24, 4)):
+    for n, hours in enumerate(range(1, 18 * 24, 2)):
         name = ("Acmetron", "Boltworks Holdings", "Calmont Group")[n % 3]
         mood = "bad" if n % 13 == 0 else "plain"
         words = f"{_WORDS[n % 11]} {_WORDS[n % 7]} {n * n}"
         found.append(item(n, hours + n % 5 / 10, f"{name} told {mood} news of {words} on its {n}th day"))
     for n in range(12):
         subject = _WORDS[n % 11]
-        found.append(item(1000 + n, 250.2 + n / 4, f"Acmetron has bad {subject} {n * 7} and worse {_WORDS[-n]} {n * 3}"))
+        found.append(
+            item(1000 + n, 250.2 + n / 4, f"Acmetron has bad {subject} {n * 7} and worse {_WORDS[-n]} {n * 3}")
+        )
     at = START + timedelta(hours=253.4)
     found.append(
         item(1003, 250.95, "Acmetron has good ships 21 after all", revised_at=at.isoformat())  # a correction
@@ -104,7 +106,7 @@ def replayed(
             spool.add(one)
         known = spool.span()
         assert known is not None
-        plain = {"database_url": url, "home": home, "alert_budget_per_day": 5.0, "results_bytes": 0}
+        plain: dict[str, Any] = {"database_url": url, "home": home, "alert_budget_per_day": 5.0, "results_bytes": 0}
         with CheapApp(Settings(**plain | settings)) as app:
             app.watch(WATCHED)
             span = start or known[0], end or known[1] + timedelta(microseconds=1)

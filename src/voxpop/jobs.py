@@ -53,14 +53,18 @@ class Job:
     function: Callable[[Surroundings, datetime], int]
 
 
+_WINDOWS = 2000
+"""Most windows that are computed in one transaction."""
+
+
 def refresh_trends(around: Surroundings, now: datetime) -> int:
     """Computes every stale window anew."""
     done = 0
     while True:
         with around.engine.begin() as connection:
-            taken = trends.refresh(connection, around.model)
+            taken = trends.refresh(connection, around.model, limit=_WINDOWS)
         done += taken
-        if not taken:
+        if taken < _WINDOWS:
             return done
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import numpy as np
 from sqlalchemy import Connection
@@ -16,6 +17,7 @@ from voxpop.store import alerts, told, trends
 from voxpop.store.told import Sight, ToldStory
 
 MINUTE = timedelta(minutes=1)
+T = TypeVar("T")
 Window = tuple[str, datetime]
 """An entity and an hour."""
 
@@ -144,12 +146,8 @@ class Memory:
         return sorted(found, key=lambda s: (s.story, s.at, s.document, s.reach))
 
     def _forget_before(self, start: datetime) -> None:
-        for by_hour in (*self._points.values(), *self._told.values()):
-            for hour in [hour for hour in by_hour if hour < start]:
-                del by_hour[hour]
-        for table in (self._points, self._told):
-            for entity in [entity for entity, by_hour in table.items() if not by_hour]:
-                del table[entity]  # type: ignore[attr-defined]
+        _forget_hours(self._points, start)
+        _forget_hours(self._told, start)
         for hour in [hour for hour in self._published if hour < start]:
             self._forget_documents(self._published.pop(hour))
 
@@ -197,6 +195,15 @@ class Memory:
             stories = _hourly(points, self.entities, start, hours)
             self._known = key, surge.known(stories, start.weekday() * 24)
         return self._known[1]
+
+
+def _forget_hours(table: dict[str, dict[datetime, T]], start: datetime) -> None:
+    """Drops the hours before ``start``, and entities that have no other."""
+    for by_hour in table.values():
+        for hour in [hour for hour in by_hour if hour < start]:
+            del by_hour[hour]
+    for entity in [entity for entity, by_hour in table.items() if not by_hour]:
+        del table[entity]
 
 
 def _counted(point: TrendPoint) -> tuple[int, ...]:

@@ -27,6 +27,7 @@ from voxpop.jobs import JOBS, Job, Surroundings
 from voxpop.log.base import Partition, Record
 from voxpop.models.kept import Kept
 from voxpop.records import Alert, DeadLetter, Reading
+from voxpop.signals.meaning import line
 from voxpop.signals.windows import HOUR, hour_of
 from voxpop.sources.spool import Spool
 from voxpop.stages import Analysed, Prepared, dead_letter
@@ -169,7 +170,7 @@ def _raised(connection: Connection, alert: Alert, now: datetime, last: datetime 
         "fired_at": alert.fired_at if last is None or alert.fired_at > last else now,
         "raised_at": now,
         "severity": stand.subject.severity,
-        "headline": alerting.line(alert, evidence),
+        "headline": line(alert, evidence),
         "evidence": tuple(map(_cited, cited)),
     }
     return Raised(**same | known)
@@ -272,5 +273,5 @@ def _read(app: App, batch: Sequence[tuple[datetime, Record]]) -> _Batch:
         [Record(_ORIGIN, number, *message) for number, message in enumerate(messages)],
         lambda record, error: Analysed([], [dead_letter(record, "analyse", reason_of(error))]),
     )
-    dead = [letter for part in (*prepared, *analysed) for letter in part.dead]
+    dead = [d for p in prepared for d in p.dead] + [d for a in analysed for d in a.dead]
     return _Batch([at for at, _ in batch], [r for part in analysed for r in part.readings], dead)

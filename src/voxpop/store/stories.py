@@ -177,6 +177,8 @@ def _merge(connection: Connection, members: Sequence[_Member], edges: Sequence[t
     for component in components:
         earliest = min(component, key=lambda story: (born[story], story))
         names.update({story: earliest for story in component if story != earliest})
+    if not names:
+        return
     connection.execute(
         text(
             "UPDATE story_members s SET story_id = n.new FROM unnest(CAST(:old AS text[]), CAST(:new AS text[]))"
