@@ -48,6 +48,18 @@ HISTORY = alarms.BACK
 """What was known so long before the span is read, too: nothing that is judged looks further back."""
 
 
+DATABASE = {
+    "synchronous_commit": "off",  # what a power failure takes can be played again
+    # An hour is a few rows. The planner's statistics lag behind a database that grows by the minute, so that it would
+    # scan whole tables for them, and it would plan each statement anew.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
+"""How PostgreSQL is to treat the database of a replay."""
+
+
 class Cited(msgspec.Struct, frozen=True, kw_only=True):
     """A document that an alert rests on."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import psycopg
@@ -19,10 +19,15 @@ KEPT = "_kept_"
 
 
 @contextmanager
-def scratch_app(settings: Settings, purpose: str, *, keep: bool = False) -> Iterator[App]:
+def scratch_app(
+    settings: Settings, purpose: str, *, keep: bool = False, options: Mapping[str, str] | None = None
+) -> Iterator[App]:
     """An app on a new database ``voxpop_<purpose>_…`` of the server that the settings name.
 
     It is dropped at the end, and what earlier ones of the same purpose left that were killed, unless it is to be kept.
+
+    Args:
+        options: settings of PostgreSQL for the database.
     """
     with App(settings) as base:
         admin = make_url(base.database_url).set(drivername="postgresql")
@@ -30,8 +35,8 @@ def scratch_app(settings: Settings, purpose: str, *, keep: bool = False) -> Iter
         with _connected(admin) as connection:
             _drop_unused(connection, f"voxpop_{purpose}_")
             connection.execute(f'CREATE DATABASE "{name}"')
-            # What a power failure would take can be played again, and need not wait for the disk.
-            connection.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+            for option, value in (options or {}).items():
+                connection.execute(f"ALTER DATABASE \"{name}\" SET {option} = '{value}'")
         url = admin.set(database=name).render_as_string(hide_password=False)
         try:
             with App(dataclasses.replace(settings, database_url=url)) as app:

@@ -59,6 +59,7 @@ def replay(
     history to learn from; until a first week is known nothing alarms. The database is one of its own and goes at the
     end. What the models compute is kept, so that a second replay, with another watchlist or budget, takes minutes.
     """
+    from voxpop.replay import DATABASE
     from voxpop.scratch import scratch_app
     from voxpop.settings import Settings
     from voxpop.sources.spool import Spool
@@ -70,7 +71,7 @@ def replay(
         _check(out)
         refused = _spool(spool, file, name, channel, layout)
         span = _span(spool, start, end, file)
-        with scratch_app(settings, "replay", keep=keep) as live, _open(out) as sink:
+        with scratch_app(settings, "replay", keep=keep, options=DATABASE) as live, _open(out) as sink:
             live.watch(entities)
             told_of = _play(live, spool, span, sink, silences)
             _summarise(told_of, refused, silences)

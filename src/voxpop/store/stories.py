@@ -111,10 +111,12 @@ def _repeats(
         (min(row), max(row))
         for row in connection.execute(
             text(
-                "SELECT a.fingerprint, b.fingerprint FROM unnest(CAST(:ours AS bigint[])) AS ours"
-                " JOIN story_bands a ON a.fingerprint = ours JOIN story_bands b ON b.band = a.band"
-                " WHERE a.fingerprint <> b.fingerprint AND EXISTS (SELECT FROM story_members s"
-                "  WHERE s.fingerprint = b.fingerprint AND s.published_at BETWEEN :first AND :last)"
+                "WITH near AS MATERIALIZED ("
+                "  SELECT DISTINCT a.fingerprint AS a, b.fingerprint AS b FROM unnest(CAST(:ours AS bigint[])) AS ours"
+                "  JOIN story_bands a ON a.fingerprint = ours JOIN story_bands b ON b.band = a.band"
+                "  WHERE a.fingerprint <> b.fingerprint)"
+                " SELECT a, b FROM near WHERE EXISTS (SELECT FROM story_members s"
+                "  WHERE s.fingerprint = near.b AND s.published_at BETWEEN :first AND :last)"
             ),
             {
                 "ours": list(fingerprints),

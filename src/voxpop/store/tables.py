@@ -170,6 +170,7 @@ story_bands = Table(
     metadata,
     Column("band", BigInteger, primary_key=True),
     Column("fingerprint", BigInteger, primary_key=True),
+    Index("ix_story_bands_fingerprint", "fingerprint"),
     comment="Locality-sensitive index: near-repeats share a band.",
 )
 

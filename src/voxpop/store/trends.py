@@ -33,13 +33,13 @@ _TAKE = text(
 
 _APPEND = text(files("voxpop.store").joinpath("append_trend_points.sql").read_text("utf-8"))
 
-_CHANGED = text(
+_KNOWN = (
     "SELECT DISTINCT ON (entity_id, start) entity_id AS entity, start, model,"
     " stories, negative_stories, positive_stories, unread_stories, unsure_stories, mentions, sentiment, reach,"
-    " available_at FROM trend_points WHERE model = :model AND start >= :since"
-    " AND (CAST(:after AS timestamptz) IS NULL OR available_at > :after)"
+    " available_at FROM trend_points WHERE model = :model AND start >= :since{}"
     " ORDER BY entity_id, start, revision DESC"
 )
+_ALL_KNOWN, _CHANGED = text(_KNOWN.format("")), text(_KNOWN.format(" AND available_at > :after"))
 
 _LATEST = text(
     "SELECT DISTINCT ON (entity_id, start) entity_id AS entity, start, model,"
@@ -93,6 +93,8 @@ class Changes(NamedTuple):
 
 def changes(connection: Connection, model: str, since: datetime, after: datetime | None) -> Changes:
     """The points of windows from ``since`` on that were given a revision ``after`` a time (None: all)."""
-    rows = connection.execute(_CHANGED, {"model": model, "since": since, "after": after}).all()
+    asked = {"model": model, "since": since}
+    found = connection.execute(_CHANGED, asked | {"after": after}) if after else connection.execute(_ALL_KNOWN, asked)
+    rows = found.all()
     points = [TrendPoint(**{name: row._mapping[name] for name in TrendPoint.__struct_fields__}) for row in rows]
     return Changes(points, max((row.available_at for row in rows), default=after))

@@ -15,6 +15,7 @@ _TABLES = (
 _CLOCK = "CAST(nullif(current_setting('voxpop.clock', true), '') AS timestamptz)"
 _INDEXES = (
     ("ix_mentions_published_at", "mentions", ["published_at"]),
+    ("ix_story_bands_fingerprint", "story_bands", ["fingerprint"]),
     ("ix_risks_severity", "risks", ["severity", "score"]),
     ("ix_trend_points_available_at", "trend_points", ["available_at"]),
 )
