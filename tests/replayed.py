@@ -12,7 +12,6 @@ import msgspec
 from tests.conftest import empty_database
 from tests.scripted import Script, reader_of
 from voxpop.app import App
-from voxpop.models.reader import Reader
 from voxpop.records import Entity, Item, Name
 from voxpop.replay import replay
 from voxpop.settings import Settings
@@ -44,10 +43,14 @@ def entailed(premise: str, hypothesis: str) -> tuple[float, float, float]:
 class CheapApp(App):
     """An app whose reader is scripted."""
 
-    def reader(self) -> Reader:
-        if self._reader is None:
-            self._reader = reader_of(Script(entailed=entailed, neutral=Words()))
-        return self._reader
+    def __init__(self, settings: Settings, script: Script | None = None) -> None:
+        super().__init__(settings)
+        self._reader = reader_of(script or cheap())
+
+
+def cheap(kind: type[Script] = Script) -> Script:
+    """A script of the stream's few words."""
+    return kind(entailed=entailed, neutral=Words())
 
 
 def item(number: int, hours: float, text: str, **fields: Any) -> dict[str, Any]:
@@ -98,6 +101,7 @@ def replayed(
     *,
     start: datetime | None = None,
     end: datetime | None = None,
+    script: Script | None = None,
     **settings: Any,
 ) -> list[bytes]:
     """The lines that a replay of the items writes, in a database of its own."""
@@ -107,7 +111,7 @@ def replayed(
         known = spool.span()
         assert known is not None
         plain: dict[str, Any] = {"database_url": url, "home": home, "alert_budget_per_day": 5.0, "results_bytes": 0}
-        with CheapApp(Settings(**plain | settings)) as app:
+        with CheapApp(Settings(**plain | settings), script) as app:
             app.watch(WATCHED)
             span = start or known[0], end or known[1] + timedelta(microseconds=1)
             return [msgspec.json.encode(alert) for alert in replay(app, spool, *span)]
