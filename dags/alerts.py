@@ -30,10 +30,14 @@ def alerts() -> None:
         return run_job("rules")
 
     @task
+    def raise_silences() -> int:
+        return run_job("silences")
+
+    @task
     def notify() -> int:
         return run_job("notify")
 
-    raise_alerts() >> raise_by_rules() >> notify()
+    raise_alerts() >> raise_by_rules() >> raise_silences() >> notify()
 
 
 alerts()

@@ -22,6 +22,7 @@ def reports(of: Reading, score: float = 0.97, severity: int = 3) -> Reading:
 def raised(engine: Engine, rule: str, standing: tuple[str, ...] = ()) -> list[Alert]:
     with engine.begin() as connection:
         rules.raise_alerts(connection, MODEL, standing)
+        rules.raise_silences(connection, MODEL)
         return [alert for alert in alerts.stored(connection) if alert.rule == rule]
 
 

@@ -1,12 +1,15 @@
 """What turns stored stories into alerts: surges and spreading, judged in the stream's own time.
 
-All is computed anew from what is stored, at the minute of each story or figure of reach, so that a second look, a
-restart or a replay gives the same alerts at the same minutes. What is older than ``BACK`` is not judged any more.
+All follows from what is stored, at the minute of each story or figure of reach, so that a second look, a restart or a
+replay gives the same alerts at the same minutes. A look judges what has changed since the last one: an episode in which
+nothing is new stays as it was judged, so that no alert is raised by what has only become less well known, at the far
+end of what is looked back over. What is older than ``BACK`` is not judged any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -17,13 +20,14 @@ from sqlalchemy import Connection, Engine
 
 from voxpop import past
 from voxpop.errors import StoreError
-from voxpop.past import MINUTE, Past
+from voxpop.past import MINUTE, Memory, Past, Window
 from voxpop.records import Alert, digest
 from voxpop.signals import spread, surge
 from voxpop.signals.episodes import DAY, Episode, Moments, alarms, cut_for, episodes
 from voxpop.signals.meaning import SPREAD
 from voxpop.signals.windows import HOUR
-from voxpop.store import alerts, told
+from voxpop.store import alerts, facts, told, trends
+from voxpop.store.told import ToldStory
 
 SURGE = "surge"
 SHARES = {SURGE: 0.8, SPREAD: 0.2}
@@ -48,24 +52,32 @@ class Judged(NamedTuple):
     moments: Moments
     alert: Callable[[Episode], Alert]
     """The figures of an episode; id and cut are still open."""
+    is_news: Callable[[Episode], bool]
+    """Whether something of an episode is new."""
 
 
-def judge(seen: Past, model: str) -> tuple[Judged, ...]:
-    """What each rule says of all that was seen."""
-    return _surges(seen, model), _spreading(seen, model)
+def judge(seen: Past, model: str, news: Collection[Window] | None = None) -> tuple[Judged, ...]:
+    """What each rule says of all that was seen.
+
+    Args:
+        news: judge only episodes in which one of these windows lies (None: all).
+    """
+    return _surges(seen, model, news), _spreading(seen, model, news)
 
 
-def _surges(seen: Past, model: str) -> Judged:
-    judged = surge.judge(seen.stories, seen.told, seen.start.weekday() * 24)
-    moments = Moments(seen.told.entity, seen.told.at, judged.score)
+def _surges(seen: Past, model: str, news: Collection[Window] | None) -> Judged:
+    rows = seen.rows(None if news is None else _swelling(seen, news))
+    told = seen.told(rows)
+    judged = surge.judge_by(seen.known, told)
+    moments = Moments(told.entity, told.at, judged.score)
 
     def alert(of: Episode) -> Alert:
         opened = float(moments.at[of.start]) - float(judged.horizon[of.start])
         since = (moments.entity == moments.entity[of.start]) & (moments.at > opened)
-        labels = [seen.rows[n].label for n in np.flatnonzero(since).tolist() if n <= of.end]
+        labels = [rows[n].label for n in np.flatnonzero(since).tolist() if n <= of.end]
         return Alert(
             id="",
-            entity=seen.rows[of.start].entity,
+            entity=rows[of.start].entity,
             rule=SURGE,
             fired_at=seen.time(moments.at[of.start]),
             window_start=seen.time(opened),
@@ -79,22 +91,59 @@ def _surges(seen: Past, model: str) -> Judged:
             model=model,
         )
 
-    return Judged(SURGE, moments, alert)
+    hours = None if news is None else _by_entity(news)
+
+    def is_news(of: Episode) -> bool:
+        if hours is None:
+            return True
+        opened = seen.time(float(moments.at[of.start]) - float(judged.horizon[of.start]))
+        end = seen.time(float(moments.at[of.end]))
+        return any(opened < at + HOUR and at <= end for at in hours[rows[of.start].entity])
+
+    return Judged(SURGE, moments, alert, is_news)
 
 
-def _spreading(seen: Past, model: str) -> Judged:
+def _by_entity(news: Iterable[Window]) -> dict[str, list[datetime]]:
+    found: dict[str, list[datetime]] = {}
+    for entity, at in news:
+        found.setdefault(entity, []).append(at)
+    return found
+
+
+def _swelling(seen: Past, news: Iterable[Window]) -> list[str]:
+    """The entities of which enough was told around a window of theirs for the rule to judge it."""
+    rule = surge.Rule()
+    reach = timedelta(hours=max(rule.horizons))
+    found = []
+    for entity, hours in _by_entity(news).items():
+        against = [row.at for row in seen.rows([entity]) if row.label != "positive"]
+        if any(
+            bisect_left(against, at + HOUR + reach) - bisect_left(against, at - reach) >= rule.least_stories
+            for at in hours
+        ):
+            found.append(entity)
+    return found
+
+
+def _spreading(seen: Past, model: str, news: Collection[Window] | None) -> Judged:
     """Of each entity the growth of the stories that speak of it negatively."""
-    reach, voices = past.reach_of(seen)
+    growing = None if news is None else {s for s in seen.stories_of(news) if past.may_spread(seen.sights_of(s))}
+    rows = [] if growing == set() else [row for row in seen.rows() if row.label == "negative"]
+    if growing is not None:
+        entities = {row.entity for row in rows if seen.story_of(row) in growing}
+        rows = [row for row in rows if row.entity in entities]
+    shown = seen.sights() if rows else []
+    reach, voices = past.reach_of(seen, shown)
     judged = spread.judge(reach, voices)
     sights: dict[str, list[int]] = {}
     for n in np.flatnonzero(judged.score > 0).tolist():
-        sights.setdefault(seen.sights[n].story, []).append(n)
+        sights.setdefault(shown[n].story, []).append(n)
+    place = {entity: number for number, entity in enumerate(seen.entities)}
     grown = [
-        (int(entity), float(reach.at[n]), n, row)
-        for row, (of, entity) in enumerate(zip(seen.rows, seen.told.entity, strict=True))
-        if of.label == "negative"
-        for n in sights.get(of.story, [])
-        if reach.at[n] >= seen.told.at[row]
+        (place[row.entity], float(reach.at[n]), n, number)
+        for number, row in enumerate(rows)
+        for n in sights.get(seen.story_of(row), [])
+        if reach.at[n] >= seen.hours(row.at)
     ]
     grown.sort()
     which = np.array([n for _, _, n, _ in grown], dtype=np.int64)
@@ -102,44 +151,80 @@ def _spreading(seen: Past, model: str) -> Judged:
         np.array([one[0] for one in grown], dtype=np.int64), np.array([one[1] for one in grown]), judged.score[which]
     )
 
+    def told(of: Episode) -> list[ToldStory]:
+        return [rows[grown[n][3]] for n in range(of.start, of.end + 1)]
+
     def alert(of: Episode) -> Alert:
-        story, peak = seen.rows[grown[of.start][3]], which[of.peak]
+        first, peak, stories = rows[grown[of.start][3]], which[of.peak], len({row.story for row in told(of)})
         return Alert(
             id="",
-            entity=story.entity,
+            entity=first.entity,
             rule=SPREAD,
             fired_at=seen.time(moments.at[of.start]),
-            window_start=min(seen.time(seen.hours(story.at)), seen.time(moments.at[of.start])),
+            window_start=min(seen.time(seen.hours(first.at)), seen.time(moments.at[of.start])),
             score=float(judged.score[peak]),
             cut=0.0,
             hours=1,
-            stories=len({grown[n][3] for n in range(of.start, of.end + 1)}),
+            stories=stories,
             expected=float(judged.usual[peak]),
-            negative_stories=len({grown[n][3] for n in range(of.start, of.end + 1)}),
+            negative_stories=stories,
             unread_stories=0,
             model=model,
             reach=int(judged.gained[peak]),
-            evidence=tuple(dict.fromkeys(seen.rows[grown[n][3]].document for n in range(of.start, of.end + 1))),
+            evidence=tuple(dict.fromkeys(row.document for row in told(of))),
         )
 
-    return Judged(SPREAD, moments, alert)
+    def is_news(of: Episode) -> bool:
+        return growing is None or any(seen.story_of(row) in growing for row in told(of))
+
+    return Judged(SPREAD, moments, alert, is_news)
 
 
-def raise_alerts(engine: Engine, model: str) -> int:
-    """Judges what is stored by the cuts in force, and stores the alerts that this raises; returns how many are new."""
+def raise_alerts(engine: Engine, model: str, memory: Memory | None = None) -> int:
+    """Judges what has changed by the cuts in force, and stores the alerts that this raises; returns how many are new.
+
+    Args:
+        memory: what an earlier look has read, of the same store.
+    """
     with engine.begin() as connection:
         cuts = {rule: alerts.cuts(connection, rule, model) for rule in SHARES}
-        seen = past.read(connection, model, BACK) if any(cuts.values()) else None
+        seen = (memory or Memory()).read(connection, model, BACK) if any(cuts.values()) else None
         if seen is None:
             return 0
-        return sum(_save(connection, seen, judged, cuts[judged.rule], model) for judged in judge(seen, model))
+        news = _news(connection, model, seen)
+        new = sum(_save(connection, seen, judged, cuts[judged.rule], model) for judged in judge(seen, model, news))
+        for rule in SHARES:
+            alerts.resolve(connection, rule, model, seen.end - QUIET)
+        _note(connection, model, seen)
+        return new
+
+
+_JUDGED = "judged_to "
+"""Name of the fact, with the model's: up to when the changes of the stream have been judged."""
+
+
+def _news(connection: Connection, model: str, seen: Past) -> list[Window] | None:
+    """The windows that changed since the last look; None at the first."""
+    judged_to = facts.get(connection, _JUDGED + model)
+    if judged_to is None:
+        return None
+    changes = trends.changes(connection, model, seen.start, datetime.fromisoformat(judged_to))
+    return [(point.entity, point.start) for point in changes.points]
+
+
+def _note(connection: Connection, model: str, seen: Past) -> None:
+    """What came after ``seen`` was read is news to the next look."""
+    if seen.known_to is not None:
+        facts.put(connection, _JUDGED + model, seen.known_to.isoformat())
 
 
 def _save(connection: Connection, seen: Past, judged: Judged, cuts: list[tuple[datetime, float]], model: str) -> int:
     new = 0
     limits = _limits(seen, judged.moments, cuts)
-    raised = told.raised(connection, judged.rule, model)
-    for episode in episodes(judged.moments, limits, quiet=QUIET / HOUR):
+    raised: dict[str, list[tuple[datetime, str]]] | None = None
+    for episode in filter(judged.is_news, episodes(judged.moments, limits, quiet=QUIET / HOUR)):
+        if raised is None:
+            raised = told.raised(connection, judged.rule, model)
         alert = judged.alert(episode)
         end = seen.time(judged.moments.at[episode.end])
         alert = msgspec.structs.replace(
@@ -169,15 +254,18 @@ def _id_of(alert: Alert, raised: list[tuple[datetime, str]]) -> str:
     return digest(alert.rule, alert.entity, alert.fired_at.isoformat())
 
 
-def calibrate(engine: Engine, model: str, budget_per_day: float) -> int:
-    """Sets the cuts at the end of each learning span of the stream, from what had been said by then."""
+def calibrate(engine: Engine, model: str, budget_per_day: float, memory: Memory | None = None) -> int:
+    """Sets the cuts at the end of each learning span of the stream, from what had been said by then.
+
+    None is set for a time before the last one: what was judged by it stays so.
+    """
     with engine.begin() as connection:
         span = alerts.span(connection)
         if span is None:
             return 0
-        known = {at for at, _ in alerts.cuts(connection, SURGE, model)}
-        due = [at for at in _learned(*span) if at not in known and at >= span[1] - BACK]
-        seen = past.read(connection, model, BACK) if due else None
+        last = max((at for at, _ in alerts.cuts(connection, SURGE, model)), default=span[0])
+        due = [at for at in _learned(*span) if at > last and at >= span[1] - BACK]
+        seen = (memory or Memory()).read(connection, model, BACK) if due else None
         if seen is None:
             return 0
         judged = judge(seen, model)

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from voxpop import stages
 from voxpop.jobs import Surroundings
 from voxpop.log.base import Log, Record, open_log
-from voxpop.records import Entity
+from voxpop.records import Entity, Reading
 from voxpop.settings import Settings
 from voxpop.sources.fetch import Fetcher
 from voxpop.store import facts, schema, server, watchlist, writer
@@ -61,9 +61,9 @@ class App:
     def database_url(self) -> str:
         """The store's URL; the embedded PostgreSQL is started for it where the settings name none."""
         url = self.settings.database_url
-        if not url:
+        if not url or server.serves(self.settings.home, url):
             self._lease = server.acquire(self.settings.home)
-            return self._lease.url
+            return url.replace("postgresql://", "postgresql+psycopg://", 1) or self._lease.url
         return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
     @cached_property
@@ -163,19 +163,17 @@ class App:
 
     def analyse_step(self) -> Step:
         """The analyst: documents in, opinions into the store."""
-        window = timedelta(hours=self.settings.story_window_hours)
 
         def run(records: Sequence[Record]) -> Result:
             analysed = stages.analyse(records, self.reader(), self.judge())
-            return Result(
-                [],
-                lambda connection: writer.write_readings(
-                    connection, analysed.readings, retells=stories.retells, story_window=window
-                ),
-                analysed.dead,
-            )
+            return Result([], lambda connection: self.store(connection, analysed.readings), analysed.dead)
 
         return Step(group="analyst", topics=(stages.TOPICS["document"],), run=run)
+
+    def store(self, connection: Connection, readings: Sequence[Reading]) -> None:
+        """Stores readings, joined to stories as the settings say."""
+        window = timedelta(hours=self.settings.story_window_hours)
+        writer.write_readings(connection, readings, retells=stories.retells, story_window=window)
 
     def worker(self, step: Step) -> Worker:
         """A member of the step's consumer group."""

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
-import os
-import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-import psycopg
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
 
 from voxpop import sample
 from voxpop.app import App
 from voxpop.intake import Taken, take
 from voxpop.records import Alert
 from voxpop.runner import Figures, Progress, run
-from voxpop.settings import Settings
 from voxpop.signals.meaning import OPERATIONAL
 from voxpop.signals.windows import silences
 from voxpop.sources import files
 from voxpop.store import alerts, counts, queries
 from voxpop.text import watchlist
-
-_PREFIX = "voxpop_demo_"
 
 
 class Finding(NamedTuple):
@@ -79,34 +69,6 @@ class Summary(NamedTuple):
             "unread_documents": self.unread,
             "documents_per_second": round(self.figures.documents_per_second, 1),
         }
-
-
-@contextmanager
-def demo_app(settings: Settings) -> Iterator[App]:
-    """An app on a database of its own, so that a demonstration never touches real data nor another one."""
-    with App(settings) as base:
-        admin = make_url(base.database_url).set(drivername="postgresql")
-        name = f"{_PREFIX}{os.getpid()}_{secrets.token_hex(4)}"
-        with psycopg.connect(admin.render_as_string(hide_password=False), autocommit=True) as connection:
-            _drop_unused(connection)
-            connection.execute(f'CREATE DATABASE "{name}"')
-        url = admin.set(database=name).render_as_string(hide_password=False)
-        with App(dataclasses.replace(settings, database_url=url)) as app:
-            yield app
-
-
-def _drop_unused(connection: psycopg.Connection) -> None:
-    """Drops the databases of earlier demonstrations that nobody looks at any more."""
-    rows = connection.execute(
-        "SELECT datname FROM pg_database d WHERE datname LIKE %s"
-        " AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)",
-        (_PREFIX.replace("_", r"\_") + "%",),
-    ).fetchall()
-    for (name,) in rows:
-        try:
-            connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
-        except psycopg.errors.ObjectInUse:  # somebody has come back to it since
-            continue
 
 
 def play(app: App, *, progress: Progress | None = None) -> Summary:

@@ -1,14 +1,14 @@
 """The scheduled work, in one table. ``voxpop run`` and the DAGs both read it.
 
 A job is a function of its surroundings and of ``now``: the end of the window, where a scheduler runs it for one. It may
-run twice, late or after a kill: what it writes is keyed by nature, and it works on what is stored, never on what it
-remembers.
+run twice, late or after a kill: what it writes is keyed by nature, and it works on what is stored: what it remembers
+only saves reading it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
@@ -18,6 +18,7 @@ from voxpop import alarms, alerting, alertsfile, drifts, rules
 from voxpop.errors import VoxpopError
 from voxpop.intake import take
 from voxpop.log.base import Log
+from voxpop.past import Memory
 from voxpop.records import Document, Mention
 from voxpop.reports import jobs as report_jobs
 from voxpop.settings import Settings
@@ -42,6 +43,8 @@ class Surroundings:
     """The model version whose opinions count."""
     linker: Callable[[], Linker]
     fetcher: Fetcher
+    memory: Memory = field(default_factory=Memory)
+    """What earlier looks of this process have read of the stream, so that the next ones are quick."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,25 +64,29 @@ def reopen_trends(around: Surroundings, window: Window) -> None:
         trends.reopen(connection, hour_of(window.start), hour_of(window.end))
 
 
+_WINDOWS = 2000
+"""Most windows that are computed in one transaction."""
+
+
 def refresh_trends(around: Surroundings, now: datetime) -> int:
     """Computes every stale window anew."""
     done = 0
     while True:
         with around.engine.begin() as connection:
-            taken = trends.refresh(connection, around.model)
+            taken = trends.refresh(connection, around.model, limit=_WINDOWS)
         done += taken
-        if not taken:
+        if taken < _WINDOWS:
             return done
 
 
 def calibrate(around: Surroundings, now: datetime) -> int:
     """Sets the cuts at the end of each learning span of the stream, from what had been said by then."""
-    return alarms.calibrate(around.engine, around.model, around.settings.alert_budget_per_day)
+    return alarms.calibrate(around.engine, around.model, around.settings.alert_budget_per_day, around.memory)
 
 
 def raise_alerts(around: Surroundings, now: datetime) -> int:
     """Judges what is stored by the cuts in force, and stores the alerts that this raises."""
-    return alarms.raise_alerts(around.engine, around.model)
+    return alarms.raise_alerts(around.engine, around.model, around.memory)
 
 
 def relink(around: Surroundings, now: datetime) -> int:
@@ -144,7 +151,7 @@ def poll_feeds(around: Surroundings, now: datetime) -> int:
 
 
 def raise_by_rules(around: Surroundings, now: datetime) -> int:
-    """Stores the alerts of the rules beside surges."""
+    """Stores the alerts about what is serious however few tell it, and of opinion that slides."""
     s = around.settings
     standing = alertsfile.load(s.alerts_file, f"http://{s.host}:{s.port}").standing
     with around.engine.begin() as connection:
@@ -155,6 +162,12 @@ def raise_by_drift(around: Surroundings, now: datetime) -> int:
     """Judges the last day that is over for drift, and stores the alerts to operators that this raises."""
     with around.engine.begin() as connection:
         return drifts.raise_alerts(connection, around.model, now)
+
+
+def raise_silences(around: Surroundings, now: datetime) -> int:
+    """Stores the alerts of sources that fell silent."""
+    with around.engine.begin() as connection:
+        return rules.raise_silences(connection, around.model)
 
 
 def notify(around: Surroundings, now: datetime) -> int:
@@ -171,6 +184,7 @@ JOBS: tuple[Job, ...] = (
     Job(name="calibrate", every=timedelta(hours=1), function=calibrate),
     Job(name="alerts", every=timedelta(minutes=1), function=raise_alerts),
     Job(name="rules", every=timedelta(minutes=1), function=raise_by_rules),
+    Job(name="silences", every=timedelta(hours=3), function=raise_silences),
     Job(name="drift", every=timedelta(hours=1), function=raise_by_drift),
     Job(name="notify", every=timedelta(seconds=15), function=notify),
     Job(name="upkeep", every=timedelta(hours=1), function=expire),

@@ -45,7 +45,7 @@ def raise_alerts(connection: Connection, model: str, standing: Collection[str] =
     if span is None:
         return 0
     stream = Stream(connection, model, *span)
-    new = _risks(stream) + _feeds(stream) + _slides(stream)
+    new = _risks(stream) + _slides(stream)
     return new + (_standing(stream, standing) if standing else 0)
 
 
@@ -166,11 +166,14 @@ def _slid(stream: Stream, one: Slide, entity: str, since: datetime, until: datet
     return alerts.save(stream.connection, alert, "firing" if end == until else "resolved", end)
 
 
-def _feeds(stream: Stream) -> int:
-    """An alert for each source that fell silent, to operators; its entity is the source."""
-    new, (known, since) = 0, _known_and_since(stream, FEED)
-    since = min([since, *(one.window_start - BACK for one in known if one.open)])  # what was usual before
-    for source, times in sorted(counts.heard(stream.connection, since).items()):
+def raise_silences(connection: Connection, model: str) -> int:
+    """Stores an alert for each source that fell silent, to operators; its entity is the source. How many are new."""
+    span = alerts.span(connection)
+    if span is None:
+        return 0
+    stream, since, new = Stream(connection, model, *span), span[1] - BACK, 0
+    known = alerts.raised(connection, FEED, since)
+    for source, times in sorted(counts.heard(connection, since).items()):
         for start, end in silences(times, stream.last):
             hours = (end - start) / HOUR
             usual = len(times) / max(1.0, (times[-1] - times[0]) / HOUR) * hours
@@ -191,6 +194,7 @@ def _feeds(stream: Stream) -> int:
             )
             silent_still = start == times[-1]
             new += alerts.save(stream.connection, alert, "firing" if silent_still else "resolved", end)
+    alerts.resolve_heard(connection, FEED)
     return new
 
 

@@ -66,6 +66,9 @@ class Settings:
     feed_timeout_seconds: float = _setting(20.0, "Longest time for a feed or article, redirects included.")
     feed_max_bytes: int = _setting(10_000_000, "Largest decompressed answer of a feed or article.")
     feed_private_addresses: bool = _setting(False, "Allow feeds on private and loopback addresses (an intranet).")
+    results_bytes: int = _setting(
+        4_000_000_000, "Room in the home folder for what models computed, so that a replay computes it once; 0: none."
+    )
     raw_days: int = _setting(30, "Days that raw items stay in the log and the dead letters.")
     host: str = _setting("127.0.0.1", "Address of the dashboard and API.")
     metrics_port: int = _setting(0, "Port on which a consumer serves metrics to Prometheus, on VOXPOP_HOST; 0: none.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import typer
@@ -44,6 +44,13 @@ def told() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+def channel_of(word: str) -> Literal["news", "social"]:
+    """The channel of that name, as an option gives it."""
+    if word not in ("news", "social"):
+        raise typer.BadParameter("channel is news or social")
+    return "news" if word == "news" else "social"
+
+
 def main() -> None:
     """The entry point."""
     # Imported for their commands, which register themselves.
@@ -56,6 +63,7 @@ def main() -> None:
         intake,
         judge,
         models,
+        replay,
         report,
         stream,
         surge,

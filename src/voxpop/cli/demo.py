@@ -32,13 +32,14 @@ def demo(
         export.write_text("".join(sample.stream()), "utf-8")
         console.print(f"the sample stream is in {export}")
         return
-    from voxpop.demo import demo_app, play
+    from voxpop.demo import play
+    from voxpop.scratch import scratch_app
     from voxpop.settings import Settings
 
     with told():
         settings = Settings.load()
         errors.print("Starting the database and loading the model …")
-        with demo_app(settings) as live:
+        with scratch_app(settings, "demo") as live:
             with Progress(
                 TextColumn("reading the sample stream"),
                 BarColumn(),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from voxpop.cli import Json, app, console, emit, errors, told
+from voxpop.cli import Json, app, channel_of, console, emit, errors, told
 
 sources_app = typer.Typer(help="Feeds that `voxpop run` polls.", no_args_is_help=True)
 watchlist_app = typer.Typer(help="The companies that are watched.", no_args_is_help=True)
@@ -39,7 +39,7 @@ def ingest(
     with told(), App() as live:
         now = datetime.now(UTC)
         if source.startswith(("http://", "https://")):
-            feed = feeds.Feed(url=source, name=name or source, channel=_channel(channel))
+            feed = feeds.Feed(url=source, name=name or source, channel=channel_of(channel))
             polled = feeds.poll(feed, feeds.FeedState(), live.fetcher, received_at=now, now=now)
             taken = take([*polled.items, *polled.refused], live.log, live.engine)
         else:
@@ -87,7 +87,7 @@ def sources_add(
     from voxpop.store import feeds
 
     with told(), App() as live:
-        feed = Feed(url=url, name=name or url, channel=_channel(channel), full_text=full_text)
+        feed = Feed(url=url, name=name or url, channel=channel_of(channel), full_text=full_text)
         with live.engine.begin() as connection:
             feeds.add(connection, feed.name, msgspec.to_builtins(feed))
         console.print(f"{feed.name} is kept; try it: voxpop sources test {feed.name}")
@@ -230,12 +230,12 @@ def dlq_replay(
 ) -> None:
     """Send refused records through their stage once more; those refused again stay."""
     from voxpop.app import App
-    from voxpop.replay import replay
+    from voxpop.readmit import readmit
 
     with told(), App() as live:
         if not keys and not every:
             raise typer.BadParameter("name the dead letters, or --all")
-        done = replay(live, None if every else keys or [])
+        done = readmit(live, None if every else keys or [])
         if as_json:
             emit(done._asdict())
         else:
@@ -257,9 +257,3 @@ def dlq_erase(
         with live.engine.begin() as connection:
             ids = None if every else [deadletters.one(connection, key).id for key in keys or []]
             console.print(f"{deadletters.remove(connection, ids):,} erased")
-
-
-def _channel(word: str) -> Literal["news", "social"]:
-    if word not in ("news", "social"):
-        raise typer.BadParameter("channel is news or social")
-    return "news" if word == "news" else "social"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -14,6 +15,7 @@ from voxpop.errors import ModelError
 from voxpop.models.adapters import load_adapters
 from voxpop.models.engine import cores, find_device
 from voxpop.models.hub_profile import HubProfile, read_any
+from voxpop.models.kept import Kept
 from voxpop.models.profile import Profile, Task
 from voxpop.models.recent import OVERHEAD, Recent, fingerprint
 from voxpop.models.running import BatchFigures, Runner
@@ -22,6 +24,7 @@ from voxpop.records import Language
 from voxpop.settings import Settings
 
 Question = TypeVar("Question")
+Value = TypeVar("Value")
 Asked = Sequence[tuple[str, tuple[tuple[int, int], ...]]]
 """``Target``s, or any other pairs of a text and spans."""
 
@@ -75,6 +78,7 @@ class Reader:
         self.backend = backend
         self._rows = Recent[NDArray[np.float32]](REMEMBERED_BYTES, lambda row: row.nbytes)
         self._answers = Recent[tuple[Answer | None]](REMEMBERED_BYTES // 4, lambda _: OVERHEAD)
+        self._kept: Kept | None = None
 
     @property
     def observe(self) -> Callable[[BatchFigures], None] | None:
@@ -85,8 +89,12 @@ class Reader:
     def observe(self, observe: Callable[[BatchFigures], None] | None) -> None:
         self.backend.runner.observe = observe
 
+    def keep(self, kept: Kept | None) -> None:
+        """Looks for results in ``kept`` before it computes them, and puts there what it computes; None: no more."""
+        self._kept = kept
+
     def forget(self) -> None:
-        """Forgets what it remembers, so that the next questions are computed."""
+        """Forgets what it remembers, so that the next questions are computed, or found where results are kept."""
         self._rows.clear()
         self._answers.clear()
 
@@ -117,12 +125,14 @@ class Reader:
             ModelError: the profile has no question answering.
         """
         self._need("qa")
-        found = self._answers.all(
-            asked,
-            lambda one: fingerprint("qa", *one),
-            lambda missing: ((answer,) for answer in self.backend.answers(missing)),
-        )
-        return [answer for (answer,) in found]
+
+        def compute(missing: list[tuple[str, str]]) -> Iterable[tuple[Answer | None]]:
+            return self._from_disk(missing, key, _pack, _unpack, lambda new: [(a,) for a in self.backend.answers(new)])
+
+        def key(one: tuple[str, str]) -> bytes:
+            return fingerprint("qa", *one)
+
+        return [answer for (answer,) in self._answers.all(asked, key, compute)]
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of shape (texts, 384): texts of like meaning have a large inner product."""
@@ -134,15 +144,59 @@ class Reader:
         """A row for each question."""
         if not asked:
             return compute([])
-        # Copies: a row that is a view would keep the whole array in memory.
-        rows = self._rows.all(
-            asked, lambda one: fingerprint(task, one), lambda missing: (row.copy() for row in compute(missing))
-        )
-        return np.stack(rows)
+
+        def key(one: Question) -> bytes:
+            return fingerprint(task, one)
+
+        def rows(missing: list[Question]) -> Iterable[NDArray[np.float32]]:
+            # Copies: a row that is a view would keep the whole array in memory.
+            return self._from_disk(missing, key, _bytes, _row, lambda new: [row.copy() for row in compute(new)])
+
+        return np.stack(self._rows.all(asked, key, rows))
+
+    def _from_disk(
+        self,
+        asked: list[Question],
+        key: Callable[[Question], bytes],
+        pack: Callable[[Value], bytes],
+        unpack: Callable[[bytes], Value],
+        compute: Callable[[list[Question]], list[Value]],
+    ) -> list[Value]:
+        """An answer to each question, no two of which are equal; those not kept are computed, and kept."""
+        if self._kept is None:
+            return compute(asked)
+        keys = [key(one) for one in asked]
+        found = {one: unpack(value) for one, value in self._kept.found(keys).items()}
+        missing = {k: one for k, one in zip(keys, asked, strict=True) if k not in found}
+        if missing:
+            new = dict(zip(missing, compute(list(missing.values())), strict=True))
+            self._kept.keep([(k, pack(value)) for k, value in new.items()])
+            found |= new
+        return [found[k] for k in keys]
 
     def _need(self, task: Task) -> None:
         if task not in self.tasks:
             raise ModelError(f"The model profile {self.profile!r} names no weights for {task}.")
+
+
+def _bytes(row: NDArray[np.float32]) -> bytes:
+    return row.astype("<f4").tobytes()
+
+
+def _row(kept: bytes) -> NDArray[np.float32]:
+    return np.frombuffer(kept, dtype="<f4").astype(np.float32)
+
+
+_ANSWER = struct.Struct("<qqdd")
+
+
+def _pack(answer: tuple[Answer | None]) -> bytes:
+    """Nothing for no answer."""
+    return b"" if answer[0] is None else _ANSWER.pack(*answer[0])
+
+
+def _unpack(kept: bytes) -> tuple[Answer | None]:
+    return (Answer(*_ANSWER.unpack(kept)) if kept else None,)
 
 
 def load(

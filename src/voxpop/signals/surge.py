@@ -119,6 +119,34 @@ class Seen(NamedTuple):
     every: Counts
 
 
+class Known(NamedTuple):
+    """What is usual of each kind of story."""
+
+    adverse: Usual
+    unfriendly: Usual
+    every: Usual
+
+
+def known(stories: Stories, first_hour: int = 0, rule: Rule | None = None) -> Known:
+    """What is usual, from the whole days of ``stories``.
+
+    Args:
+        stories: of all entities, since together they say how activity goes up and down.
+        first_hour: hour of the week of the first column of ``stories``.
+        rule: parameters.
+    """
+    rule = rule or Rule()
+    plain = stories.adverse + stories.other
+    adverse, unfriendly = (usual(kind, first_hour, rule.horizons, rule.prior) for kind in (stories.adverse, plain))
+    return Known(adverse, unfriendly, usual(plain + stories.positive, first_hour, rule.horizons[:1], rule.prior))
+
+
+def days_read(hours: float, rule: Rule | None = None) -> int:
+    """How many days from the first on say what is usual for stories told up to ``hours`` hours after it began."""
+    rule = rule or Rule()
+    return max(0, int((hours - min(rule.horizons) - rule.guard) // DAY))
+
+
 def judge(stories: Stories, told: Told, first_hour: int = 0, rule: Rule | None = None) -> Judgement:
     """Surprise at each story by what came up to it: no later story is read.
 
@@ -128,10 +156,13 @@ def judge(stories: Stories, told: Told, first_hour: int = 0, rule: Rule | None =
         first_hour: hour of the week of the first column of ``stories``.
         rule: parameters.
     """
+    return judge_by(known(stories, first_hour, rule), told, rule)
+
+
+def judge_by(known: Known, told: Told, rule: Rule | None = None) -> Judgement:
+    """Surprise at each story, as ``judge``, by what is known to be usual."""
     rule = rule or Rule()
-    plain = stories.adverse + stories.other
-    adverse, unfriendly = (usual(kind, first_hour, rule.horizons, rule.prior) for kind in (stories.adverse, plain))
-    every = usual(plain + stories.positive, first_hour, rule.horizons[:1], rule.prior)
+    adverse, unfriendly, every = known
     best = Judgement(*(np.zeros(len(told.at), kind) for kind in (float, int, float, int)))
     for horizon in rule.horizons:
         seen, day = windows(told, horizon), _day(told, horizon, rule)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import ColumnElement, Connection, exists, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from voxpop.records import Alert
@@ -33,13 +33,13 @@ def evidence(
     return tuple(row.opener for row in rows)
 
 
-def save(connection: Connection, alert: Alert, state: str, last: datetime | None = None) -> bool:
+def save(connection: Connection, alert: Alert, state: str, last_at: datetime | None = None) -> bool:
     """Stores the alert, or brings the one of the same id up to date; True if it is new.
 
     What it says is also appended to its revisions, unless it said just that.
 
     Args:
-        last: the last moment at which its signal was over the cut; None: when it fired.
+        last_at: the last moment at which its signal was over the cut; None: when it fired.
     """
     values = {
         "alert_id": alert.id,
@@ -47,6 +47,7 @@ def save(connection: Connection, alert: Alert, state: str, last: datetime | None
         "rule": alert.rule,
         "state": state,
         "fired_at": alert.fired_at,
+        "last_at": last_at or alert.fired_at,
         "window_start": alert.window_start,
         "score": alert.score,
         "cut": alert.cut,
@@ -65,12 +66,51 @@ def save(connection: Connection, alert: Alert, state: str, last: datetime | None
         ).returning(text("xmax = 0"))
     ).scalar_one()
     cited = _cite(connection, alert)
-    said = {name: values[name] for name in _CHANGING} | {"last_at": last or alert.fired_at}
+    said = {name: values[name] for name in _CHANGING}
     _append(connection, alert.id, said | {"documents": list(cited), "document_revisions": list(cited.values())})
     return bool(new)
 
 
-_CHANGING = ("state", "score", "hours", "stories", "negative_stories", "unread_stories", "expected", "reach")
+_CHANGING = (
+    *("state", "last_at", "score", "hours", "stories", "negative_stories", "unread_stories"),
+    *("expected", "reach"),
+)
+
+
+_SAID = (*_CHANGING, "documents", "document_revisions")
+
+
+def resolve(connection: Connection, rule: str, model: str, before: datetime) -> None:
+    """Ends the alerts of the rule whose signal was last over its cut at ``before`` or earlier."""
+    t = tables.alerts
+    _end(connection, t.c.rule == rule, t.c.model == model, t.c.last_at <= before)
+
+
+def resolve_heard(connection: Connection, rule: str) -> None:
+    """Ends the alerts of a rule about sources of those that were heard again after it fired."""
+    t, d = tables.alerts, tables.documents
+    _end(connection, t.c.rule == rule, exists().where(d.c.source == t.c.entity_id, d.c.published_at > t.c.fired_at))
+
+
+def resolve_others(connection: Connection, rule: str, standing: Collection[str]) -> None:
+    """Ends the alerts of a rule that are none of those that still stand."""
+    t = tables.alerts
+    _end(connection, t.c.rule == rule, t.c.alert_id.not_in(standing))
+
+
+def _end(connection: Connection, *which: ColumnElement[bool]) -> None:
+    """Resolves those that fire still, and says so in their revisions."""
+    t, said = tables.alerts, tables.alert_revisions
+    ended = connection.execute(
+        t.update().where(t.c.state == "firing", *which).values(state="resolved").returning(t.c.alert_id)
+    )
+    for alert in sorted(ended.scalars()):
+        last = connection.execute(
+            select(said).where(said.c.alert_id == alert).order_by(said.c.revision.desc()).limit(1)
+        )
+        kept = {name: value for name, value in last.mappings().one().items() if name in _SAID}
+        _append(connection, alert, kept | {"state": "resolved"})
+
 
 _CITED = text(
     "SELECT e.document_id, e.revision, d.revision IS DISTINCT FROM e.revision AS changed FROM alert_evidence e"
@@ -111,28 +151,34 @@ def _append(connection: Connection, alert: str, said: dict[str, Any]) -> None:
         connection.execute(t.insert().values(alert_id=alert, revision=last.get("revision", 0) + 1, **said))
 
 
-def stored(connection: Connection, ids: Sequence[str] | None = None) -> list[Alert]:
-    """All alerts with their evidence, or those of the ids ``ids``, by the time at which they fired."""
+def stored(
+    connection: Connection,
+    ids: Sequence[str] | None = None,
+    *,
+    since: datetime | None = None,
+    available_at: datetime | None = None,
+) -> list[Alert]:
+    """The alerts with their evidence, by the time at which they fired.
+
+    Args:
+        ids: only these.
+        since: only those that fired since then.
+        available_at: only those that were first stored at this very time.
+    """
     rows = connection.execute(
         text(
             "SELECT a.alert_id AS id, a.entity_id AS entity, a.rule, a.fired_at, a.window_start, a.score, a.cut,"
             " a.hours, a.stories, a.negative_stories, a.unread_stories, a.expected, a.reach, a.model, "
             " array(SELECT e.document_id FROM alert_evidence e"
             "  WHERE e.alert_id = a.alert_id ORDER BY e.rank) AS evidence"
-            " FROM alerts a WHERE CAST(:ids AS text[]) IS NULL OR a.alert_id = ANY(:ids)"
+            " FROM alerts a WHERE (CAST(:ids AS text[]) IS NULL OR a.alert_id = ANY(:ids))"
+            "  AND (CAST(:since AS timestamptz) IS NULL OR a.fired_at >= :since)"
+            "  AND (CAST(:available_at AS timestamptz) IS NULL OR a.available_at = :available_at)"
             " ORDER BY a.fired_at, a.alert_id"
         ),
-        {"ids": None if ids is None else list(ids)},
+        {"ids": None if ids is None else list(ids), "since": since, "available_at": available_at},
     )
     return [Alert(**{**row._mapping, "evidence": tuple(row.evidence)}) for row in rows]
-
-
-def resolve_others(connection: Connection, rule: str, standing: Collection[str]) -> None:
-    """Resolves the alerts of a rule that are none of those that still stand."""
-    connection.execute(
-        text("UPDATE alerts SET state = 'resolved' WHERE rule = :rule AND alert_id <> ALL(:standing)"),
-        {"rule": rule, "standing": list(standing)},
-    )
 
 
 class Raised(NamedTuple):

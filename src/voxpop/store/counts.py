@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from voxpop.store.tables import documents
 
 
 def stories(connection: Connection) -> int:
@@ -22,12 +25,8 @@ def unread(connection: Connection) -> int:
 
 
 def heard(connection: Connection, since: datetime | None = None) -> dict[str, list[datetime]]:
-    """When each source published, from ``since`` on, in order."""
-    rows = connection.execute(
-        text(
-            "SELECT source, array_agg(published_at ORDER BY published_at) AS times FROM documents"
-            " WHERE CAST(:since AS timestamptz) IS NULL OR published_at >= :since GROUP BY source"
-        ),
-        {"since": since},
-    )
-    return {row.source: row.times for row in rows}
+    """When each source published (since then), in order."""
+    t = documents.c
+    found = select(t.source, func.array_agg(aggregate_order_by(t.published_at, t.published_at)).label("times"))
+    where = [] if since is None else [t.published_at >= since]
+    return {row.source: row.times for row in connection.execute(found.where(*where).group_by(t.source))}

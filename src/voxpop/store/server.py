@@ -113,6 +113,11 @@ def acquire(home: Path, *, timeout: float = START_SECONDS, grace: float = GRACE_
     return Lease(_url(place), handle)
 
 
+def serves(home: Path, url: str) -> bool:
+    """Whether ``url`` names a database of this home folder's server."""
+    return f"host={quote(str(Place.of(home).socket), safe='')}" in url
+
+
 def stop(home: Path, *, timeout: float = 60.0) -> bool:
     """Stops a server that nobody uses, without its grace. False if none was running.
 

@@ -111,10 +111,12 @@ def _repeats(
         (min(row), max(row))
         for row in connection.execute(
             text(
-                "SELECT a.fingerprint, b.fingerprint FROM unnest(CAST(:ours AS bigint[])) AS ours"
-                " JOIN story_bands a ON a.fingerprint = ours JOIN story_bands b ON b.band = a.band"
-                " WHERE a.fingerprint <> b.fingerprint AND EXISTS (SELECT FROM story_members s"
-                "  WHERE s.fingerprint = b.fingerprint AND s.published_at BETWEEN :first AND :last)"
+                "WITH near AS MATERIALIZED ("
+                "  SELECT DISTINCT a.fingerprint AS a, b.fingerprint AS b FROM unnest(CAST(:ours AS bigint[])) AS ours"
+                "  JOIN story_bands a ON a.fingerprint = ours JOIN story_bands b ON b.band = a.band"
+                "  WHERE a.fingerprint <> b.fingerprint)"
+                " SELECT a, b FROM near WHERE EXISTS (SELECT FROM story_members s"
+                "  WHERE s.fingerprint = near.b AND s.published_at BETWEEN :first AND :last)"
             ),
             {
                 "ours": list(fingerprints),
@@ -177,6 +179,8 @@ def _merge(connection: Connection, members: Sequence[_Member], edges: Sequence[t
     for component in components:
         earliest = min(component, key=lambda story: (born[story], story))
         names.update({story: earliest for story in component if story != earliest})
+    if not names:
+        return
     connection.execute(
         text(
             "UPDATE story_members s SET story_id = n.new FROM unnest(CAST(:old AS text[]), CAST(:new AS text[]))"

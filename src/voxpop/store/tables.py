@@ -3,7 +3,8 @@
 Conventions: a primary key is a natural key, so that writing a thing twice is writing it once; ``available_at`` is
 given under the commit-order lock (see ``writer.commit_order``), so that it rises in the order in which rows become
 visible; ``received_at``, ``available_at``, ``owner`` and ``epoch`` are the only columns that two runs over the same
-input may differ in.
+input may differ in. A row that is ``reconstructed`` was written by a replay of history, whose clock gave it its
+``available_at``; any other was available at the time that it bears.
 """
 
 from __future__ import annotations
@@ -33,8 +34,16 @@ metadata = MetaData()
 UTC_TIME = DateTime(timezone=True)
 
 
-def _now() -> Column[datetime]:
-    return Column("available_at", UTC_TIME, nullable=False, server_default=text("clock_timestamp()"))
+CLOCK = "voxpop.clock"
+"""A setting of the session: the time that it is for a replay; where it is not set, the clock on the wall counts."""
+_CLOCK = f"CAST(nullif(current_setting('{CLOCK}', true), '') AS timestamptz)"
+
+
+def _available() -> tuple[Column[datetime], Column[bool]]:
+    return (
+        Column("available_at", UTC_TIME, nullable=False, server_default=text(f"coalesce({_CLOCK}, clock_timestamp())")),
+        Column("reconstructed", Boolean, nullable=False, server_default=text(f"{_CLOCK} IS NOT NULL")),
+    )
 
 
 facts = Table(
@@ -116,7 +125,7 @@ documents = Table(
     Column("url", Text),
     Column("author", Text),
     Column("linked_with", Text, nullable=False, comment="version of the watchlist that its mentions come from"),
-    _now(),
+    *_available(),
     Index("ix_documents_published_at", "published_at"),
     Index("ix_documents_source", "source", "published_at"),
 )
@@ -129,7 +138,7 @@ engagements = Table(
     Column("replies", BigInteger, primary_key=True),
     Column("as_of", UTC_TIME, nullable=False, comment="when the item was last changed, by its source"),
     Column("received_at", UTC_TIME, nullable=False),
-    _now(),
+    *_available(),
     comment="Reach and replies of an item as seen at a time; a figure seen before adds nothing.",
 )
 
@@ -144,8 +153,9 @@ mentions = Table(
     Column("relevance", Text, nullable=False),
     Column("confidence", REAL, nullable=False),
     Column("published_at", UTC_TIME, nullable=False),
-    _now(),
+    *_available(),
     Index("ix_mentions_entity", "entity_id", "published_at"),
+    Index("ix_mentions_published_at", "published_at"),
 )
 
 story_texts = Table(
@@ -161,6 +171,7 @@ story_bands = Table(
     metadata,
     Column("band", BigInteger, primary_key=True),
     Column("fingerprint", BigInteger, primary_key=True),
+    Index("ix_story_bands_fingerprint", "fingerprint"),
     comment="Locality-sensitive index: near-repeats share a band.",
 )
 
@@ -195,7 +206,7 @@ readings = Table(
     Column("read", Boolean, nullable=False),
     Column("topics", ARRAY(Text), nullable=False),
     Column("topic_scores", ARRAY(REAL), nullable=False),
-    _now(),
+    *_available(),
 )
 
 opinions = Table(
@@ -209,7 +220,7 @@ opinions = Table(
     Column("negative", REAL),
     Column("neutral", REAL),
     Column("positive", REAL),
-    _now(),
+    *_available(),
 )
 
 claims = Table(
@@ -225,7 +236,7 @@ claims = Table(
     Column("score", REAL, nullable=False),
     Column("entailment", REAL, nullable=False),
     Column("factuality", Text, nullable=False),
-    _now(),
+    *_available(),
     comment="What a document asserts about an entity: a span of its text that answers a question.",
 )
 
@@ -240,7 +251,8 @@ risks = Table(
     Column("severity", Integer, nullable=False),
     Column("sentence", Text, nullable=False),
     Column("score", REAL, nullable=False),
-    _now(),
+    *_available(),
+    Index("ix_risks_severity", "severity", "score"),
     comment="Risk events that a document entails about an entity.",
 )
 
@@ -269,7 +281,8 @@ trend_points = Table(
     Column("mentions", Integer, nullable=False),
     Column("sentiment", Float),
     Column("reach", BigInteger, nullable=False),
-    _now(),
+    *_available(),
+    Index("ix_trend_points_available_at", "available_at"),
 )
 
 cuts = Table(
@@ -280,7 +293,7 @@ cuts = Table(
     Column("calibrated_to", UTC_TIME, primary_key=True),
     Column("cut", Float, nullable=False),
     Column("budget_per_day", Float, nullable=False),
-    _now(),
+    *_available(),
 )
 
 drifts = Table(
@@ -292,7 +305,7 @@ drifts = Table(
     Column("score", Float, nullable=False),
     Column("recent", JSONB, nullable=False),
     Column("usual", JSONB, nullable=False),
-    _now(),
+    *_available(),
     comment="Of each day how far the last week's shares of categories were from those of the four weeks before.",
 )
 
@@ -304,6 +317,7 @@ alerts = Table(
     Column("rule", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("fired_at", UTC_TIME, nullable=False),
+    Column("last_at", UTC_TIME, nullable=False, comment="when the signal was last over its cut"),
     Column("window_start", UTC_TIME, nullable=False),
     Column("score", Float, nullable=False),
     Column("cut", Float, nullable=False),
@@ -314,7 +328,7 @@ alerts = Table(
     Column("expected", Float, nullable=False),
     Column("reach", BigInteger, nullable=False, server_default=text("0")),
     Column("model", Text, nullable=False),
-    _now(),
+    *_available(),
     Index("ix_alerts_fired_at", "fired_at"),
 )
 
@@ -343,7 +357,7 @@ alert_revisions = Table(
     Column("last_at", UTC_TIME, nullable=False, comment="the last moment at which the signal was over its cut"),
     Column("documents", ARRAY(Text), nullable=False, comment="the evidence, in its order"),
     Column("document_revisions", ARRAY(Text), nullable=False),
-    _now(),
+    *_available(),
     Index("ix_alert_revisions_available_at", "available_at"),
     comment="What an alert said at each time; appended where it changed, never overwritten.",
 )

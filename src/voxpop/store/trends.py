@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from importlib.resources import files
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -38,6 +39,14 @@ _TAKE = text(
 )
 
 _APPEND = text(files("voxpop.store").joinpath("append_trend_points.sql").read_text("utf-8"))
+
+_KNOWN = (
+    "SELECT DISTINCT ON (entity_id, start) entity_id AS entity, start, model,"
+    " stories, negative_stories, positive_stories, unread_stories, unsure_stories, mentions, sentiment, reach,"
+    " available_at FROM trend_points WHERE model = :model AND start >= :since{}"
+    " ORDER BY entity_id, start, revision DESC"
+)
+_ALL_KNOWN, _CHANGED = text(_KNOWN.format("")), text(_KNOWN.format(" AND available_at > :after"))
 
 _LATEST = text(
     "SELECT DISTINCT ON (entity_id, start) entity_id AS entity, start, model,"
@@ -92,3 +101,19 @@ def latest(
     """
     rows = connection.execute(_LATEST, {"model": model, "entity": entity, "as_of": as_of, "since": since})
     return [TrendPoint(**row._mapping) for row in rows]
+
+
+class Changes(NamedTuple):
+    """The points that changed, as they stand, and up to when that is known: what to ask ``after`` the next time."""
+
+    points: list[TrendPoint]
+    known_to: datetime | None
+
+
+def changes(connection: Connection, model: str, since: datetime, after: datetime | None) -> Changes:
+    """The points of windows from ``since`` on that were given a revision ``after`` a time (None: all)."""
+    asked = {"model": model, "since": since}
+    found = connection.execute(_CHANGED, asked | {"after": after}) if after else connection.execute(_ALL_KNOWN, asked)
+    rows = found.all()
+    points = [TrendPoint(**{name: row._mapping[name] for name in TrendPoint.__struct_fields__}) for row in rows]
+    return Changes(points, max((row.available_at for row in rows), default=after))

@@ -7,12 +7,13 @@ it is not. What a stage published to the log before is published a second time, 
 keys are natural.
 
 ``step`` says what a stage is to the worker, ``queues`` bounds what is on its way, ``holdings`` knows what this member
-may write and from where, ``handler`` isolates what is at fault, ``patience`` waits for a service that is away, and
-``member`` is the worker itself.
+may write and from where, ``handler`` runs and stores, ``isolation`` finds what is at fault, ``patience`` waits for a
+service that is away, and ``member`` is the worker itself.
 """
 
+from voxpop.worker.isolation import isolated, reason_of
 from voxpop.worker.member import MOST_TRIES, Worker, drain
 from voxpop.worker.patience import Backoff
 from voxpop.worker.step import Result, Step
 
-__all__ = ["MOST_TRIES", "Backoff", "Result", "Step", "Worker", "drain"]
+__all__ = ["MOST_TRIES", "Backoff", "Result", "Step", "Worker", "drain", "isolated", "reason_of"]

@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from voxpop import metrics, testing
-from voxpop.errors import Fenced, Refused, StoreUnavailable, Unavailable
+from voxpop.errors import Fenced, Refused
 from voxpop.log.base import Log, Record
 from voxpop.stages import dead_letter
 from voxpop.store import writer
 from voxpop.worker.holdings import Holdings
-from voxpop.worker.patience import is_refusal
+from voxpop.worker.isolation import isolated, reason_of
 from voxpop.worker.queues import Batch
 from voxpop.worker.step import Result, Step
 
@@ -50,7 +49,7 @@ class Handler:
         with self._one, metrics.step_seconds.labels(self._step.group).time():
             self.busy["compute"] = time.monotonic()
             try:
-                return self._isolated(records)
+                return isolated(self._step.run, records, self._fault)
             finally:
                 del self.busy["compute"]
 
@@ -69,19 +68,6 @@ class Handler:
     def bury(self, record: Record, reason: str) -> Result:
         """The record as a dead letter."""
         return Result([], lambda _: None, [dead_letter(record, self._step.group, reason)])
-
-    def _isolated(self, records: Sequence[Record]) -> list[Result]:
-        try:
-            return [self._step.run(records)]
-        except Unavailable:
-            raise
-        except Exception as error:  # any fault of a record must be isolated
-            if isinstance(error, OperationalError) and not is_refusal(error):
-                raise StoreUnavailable(f"the database does not answer: {error.orig}") from error
-            if len(records) > 1:
-                middle = len(records) // 2
-                return self._isolated(records[:middle]) + self._isolated(records[middle:])
-            return [self._fault(records[0], error)]
 
     def _finish(self, batch: Batch, results: Sequence[Result]) -> None:
         live = batch.living()
@@ -125,4 +111,4 @@ class Handler:
 
     def _fault(self, record: Record, error: Exception) -> Result:
         """A record that cannot be handled, as a dead letter with the end of the traceback."""
-        return self.bury(record, "".join(traceback.format_exception(error)[-8:]))
+        return self.bury(record, reason_of(error))
