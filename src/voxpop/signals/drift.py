@@ -3,7 +3,7 @@
 The measure is the population stability index of shares of categories, ``sum((p - q) * ln(p / q))``: Jeffreys'
 divergence (Kullback and Leibler 1951, "On Information and Sufficiency", Annals of Mathematical Statistics 22, 79-86),
 which credit scoring took over with the limits that are used here: below 0.1 nothing moved, from 0.25 on it is large
-(Siddiqi 2006, "Credit Risk Scorecards", chapter 9).
+(Siddiqi 2006, "Credit Risk Scorecards").
 """
 
 from __future__ import annotations

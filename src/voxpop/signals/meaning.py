@@ -72,7 +72,8 @@ def line(alert: Alert, evidence: Evidence) -> str:
         )
     if alert.rule == DRIFT:
         index = f"population stability index {alert.score:.2f}, large from {alert.cut:.2f} on"
-        return f"{evidence.name}: the week is not like the four before ({index}): {evidence.moved}"
+        said = f": {evidence.moved}" if evidence.moved else ""  # a day that was judged anew since has other shares
+        return f"{evidence.name}: the week is not like the four before ({index}){said}"
     about = ", ".join(part for part in (evidence.event, evidence.topic) if part)
     parts = [evidence.name + (f" ({about})" if about else "") + ": " + _quoted(evidence) + _figures(alert, evidence)]
     if evidence.read:
