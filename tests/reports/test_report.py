@@ -39,7 +39,7 @@ def test_a_morning_says_what_turned_with_words_source_and_document(around: Surro
     )
     first = turned.quotes[0]
     assert (first.words, first.how, first.source, first.url) == (
-        "bad news 0",
+        "acmetron bad news 0",
         "reported",
         "wire",
         "https://wire.example/0",

@@ -179,14 +179,7 @@ def _turn(seen: Seen, one: Raised) -> Turned:
     name = seen.watched[alert.entity].name
     evidence, cited = alerting.evidence_at(seen.connection, alert, name, one.evidence, asked.as_of)
     worst = meaning.theme(seen.connection, alert, one.evidence, asked.as_of).severity
-    quotes = [
-        Quote(
-            *(c.document, c.source, c.published_at, c.url, _short(c.claim or c.headline)),
-            how=(c.factuality or "") if c.claim and c.factuality != "asserted" else "",
-            corrected=c.corrected,
-        )
-        for c in cited[: _MOST["quotes"]]
-    ]
+    quotes = [_evidence(c) for c in cited[: _MOST["quotes"]]]
     return Turned(
         alert=alert,
         name=name,
@@ -197,6 +190,14 @@ def _turn(seen: Seen, one: Raised) -> Turned:
         quotes=quotes,
         chart=_chart(seen, alert.entity),
     )
+
+
+def _evidence(cited: meaning.Cited) -> Quote:
+    """The headline, word for word, and how it claims what it claims where the claim stands in it."""
+    words = _short(cited.headline)
+    claims = cited.claim is not None and cited.claim in words and cited.factuality != "asserted"
+    how = cited.factuality or "" if claims else ""
+    return Quote(cited.document, cited.source, cited.published_at, cited.url, words, how, cited.corrected)
 
 
 def _chart(seen: Seen, entity: str) -> Chart | None:
