@@ -31,6 +31,9 @@ _WORDS = ("orders", "plants", "prices", "staff", "exports", "pumps", "loans", "t
 class Words(dict[str, float]):
     """How sure a text is to be neutral: it is, unless it says something bad."""
 
+    def __bool__(self) -> bool:
+        return True
+
     def get(self, key: str, default: float = 0.0) -> float:  # type: ignore[override]
         return 0.0 if "bad" in key or "default" in key else 1.0
 

@@ -24,7 +24,7 @@ FLOORS: list[set[str]] = [
     {"alarms", "reports"},
     {"jobs"},
     {"app"},
-    {"api", "bench", "readmit", "scratch", "replay", "history", "consumer", "scheduled", "eventtest", "why"},
+    {"api", "bench", "readmit", "scratch", "replay", "pointintime", "consumer", "scheduled", "eventtest", "why"},
     {"runner", "fleet"},
     {"demo"},
     {"cli"},

@@ -8,9 +8,7 @@ stream's own time. What is read in a document depends on that document alone, so
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.metadata import version
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
 _ORIGIN = Partition("replay", "replay", 0)
 _JOBS = ("trends", "calibrate", "alerts", "rules", "silences")
 """Those that judge; the others fetch, tell people, or tidy up."""
-_AHEAD = 2
-"""Batches that are read while an earlier one is stored."""
 HISTORY = alarms.BACK
 """What was known so long before the span is read, too: nothing that is judged looks further back."""
 
@@ -220,8 +216,8 @@ class _Batch(NamedTuple):
 def _hours(app: App, spool: Spool, start: datetime, end: datetime) -> Iterator[Hour]:
     """The hours in which something was known, in order."""
     held: dict[datetime, Hour] = {}
-    for batch in _ahead(app, _batches(spool, start, end, app.settings.poll_records)):
-        for hour in _by_hour(batch):
+    for batch in _batches(spool, start, end, app.settings.poll_records):
+        for hour in _by_hour(_read(app, batch)):
             before = held.get(hour.end)
             held[hour.end] = hour if before is None else _joined(before, hour)
         for at in sorted(held)[:-1]:  # more of the last hour may lie in the next batch
@@ -253,22 +249,6 @@ def _batches(spool: Spool, start: datetime, end: datetime, size: int) -> Iterato
             batch = []
     if batch:
         yield batch
-
-
-def _ahead(app: App, batches: Iterable[list[tuple[datetime, Record]]]) -> Iterator[_Batch]:
-    """Reads batches in a thread of its own, a few before they are wanted."""
-    with ThreadPoolExecutor(1, "reading") as pool:
-        waiting: deque[Future[_Batch]] = deque()
-        try:
-            for batch in batches:
-                waiting.append(pool.submit(_read, app, batch))
-                if len(waiting) > _AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _read(app: App, batch: Sequence[tuple[datetime, Record]]) -> _Batch:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, LiteralString
 
 import psycopg
@@ -62,10 +63,12 @@ def upsert(
     if not rows:
         return
     driver = raw(connection)
-    write = _by_arrays if len(rows) <= FEW else _by_copy
+    how = tuple(update), tuple(greatest), tuple(least)
     with _explained(driver):
-        if not (fresh and write is _by_copy and _inserted(driver, table, columns, rows)):
-            write(driver, table, columns, rows, _action(table, update, greatest, least))
+        if len(rows) <= FEW:
+            _by_arrays(driver, table, columns, rows, _insert_arrays(table, tuple(columns), *how))
+        elif not (fresh and _inserted(driver, table, columns, rows)):
+            _by_copy(driver, table, columns, rows, _action(table, *how))
 
 
 def _inserted(
@@ -89,18 +92,21 @@ def _by_arrays(
     table: Table,
     columns: Sequence[str],
     rows: Sequence[Sequence[Any]],
-    action: sql.Composable,
+    statement: str,
 ) -> None:
     lists = [isinstance(table.c[name].type, ARRAY) for name in columns]
     values = [
         [json.dumps(value) for value in column] if is_list else list(column)
         for column, is_list in zip(zip(*rows, strict=True), lists, strict=True)
     ]
-    driver.execute(_insert_arrays(table, tuple(columns), action).as_string(driver), values)
+    driver.execute(statement, values)
 
 
-def _insert_arrays(table: Table, columns: Sequence[str], action: sql.Composable) -> sql.Composable:
-    """A column of lists comes as JSON, since unnest takes arrays of arrays apart."""
+@cache
+def _insert_arrays(
+    table: Table, columns: tuple[str, ...], update: tuple[str, ...], greatest: tuple[str, ...], least: tuple[str, ...]
+) -> str:
+    """The statement; a column of lists comes as JSON, since unnest takes arrays of arrays apart."""
     types = [table.c[name].type for name in columns]
     given = [sql.SQL("%s::{}[]").format(sql.SQL(_type("TEXT" if isinstance(t, ARRAY) else t))) for t in types]
     taken = [
@@ -112,7 +118,7 @@ def _insert_arrays(table: Table, columns: Sequence[str], action: sql.Composable)
         for name, t in zip(columns, types, strict=True)
     ]
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    return sql.SQL("INSERT INTO {} ({}) SELECT {} FROM unnest({}) AS s({}) ORDER BY {} ON CONFLICT ({}) {}").format(
+    whole = sql.SQL("INSERT INTO {} ({}) SELECT {} FROM unnest({}) AS s({}) ORDER BY {} ON CONFLICT ({}) {}").format(
         sql.Identifier(table.name),
         names,
         sql.SQL(", ").join(taken),
@@ -120,8 +126,9 @@ def _insert_arrays(table: Table, columns: Sequence[str], action: sql.Composable)
         names,
         _keys(table),
         _keys(table),
-        action,
+        _action(table, update, greatest, least),
     )
+    return whole.as_string(None)
 
 
 def _type(of: TypeEngine[Any] | LiteralString) -> LiteralString:

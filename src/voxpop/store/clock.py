@@ -18,6 +18,13 @@ class Clock:
     def __init__(self, engine: Engine, now: datetime) -> None:
         self.now = now
         event.listen(engine, "begin", self._set)
+        event.listen(engine, "rollback", self._unset)
 
     def _set(self, connection: Connection) -> None:
-        connection.exec_driver_sql("SELECT set_config(%s, %s, true)", (CLOCK, self.now.isoformat()))
+        if connection.info.get(CLOCK) != self.now:
+            connection.exec_driver_sql("SELECT set_config(%s, %s, false)", (CLOCK, self.now.isoformat()))
+            connection.info[CLOCK] = self.now
+
+    def _unset(self, connection: Connection) -> None:
+        """What is rolled back may have set the clock."""
+        connection.info.pop(CLOCK, None)
