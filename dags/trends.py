@@ -1,4 +1,4 @@
-"""Every minute: link documents to companies added since, and compute the windows that changed."""
+"""Every minute: link documents to companies added since, compute the windows that changed, and give a sign of life."""
 
 from __future__ import annotations
 
@@ -30,7 +30,13 @@ def trends() -> None:
 
         return run_job("trends")
 
-    relink() >> refresh()
+    @task
+    def heartbeat() -> int:
+        from voxpop.scheduled import run_job
+
+        return run_job("heartbeat")
+
+    relink() >> refresh() >> heartbeat()
 
 
 trends()

@@ -6,6 +6,7 @@ by nature, and it works on what is stored, never on what it remembers.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,9 +15,10 @@ import msgspec
 from sqlalchemy import Engine
 
 from voxpop import alarms, alerting, alertsfile, rules
-from voxpop.errors import VoxpopError
+from voxpop.errors import ReceiverUnavailable, VoxpopError
 from voxpop.intake import take
 from voxpop.log.base import Log
+from voxpop.notify import heartbeat
 from voxpop.records import Document, Mention
 from voxpop.settings import Settings
 from voxpop.sources import feeds
@@ -26,6 +28,8 @@ from voxpop.store import feeds as stored_feeds
 from voxpop.store import rereading, trends
 from voxpop.text import stories
 from voxpop.text.entities import Linker
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +52,8 @@ class Job:
     name: str
     every: timedelta
     function: Callable[[Surroundings, datetime], int]
+    model: bool = True
+    """Whether it works on what a model has read: until one has, it is left out."""
 
 
 def refresh_trends(around: Surroundings, now: datetime) -> int:
@@ -145,13 +151,26 @@ def notify(around: Surroundings, now: datetime) -> int:
     return alerting.run(around.engine, told, s.home, now)
 
 
+def beat(around: Surroundings, now: datetime) -> int:
+    """Gives the sign of life that the settings ask for; one that nobody takes is logged, and the next is due anyway."""
+    if not around.settings.heartbeat_url:
+        return 0
+    try:
+        heartbeat.give(around.settings.heartbeat_url)
+    except ReceiverUnavailable as failure:
+        logger.warning("no sign of life could be given: %s", failure)
+        return 0
+    return 1
+
+
 JOBS: tuple[Job, ...] = (
-    Job(name="feeds", every=timedelta(seconds=15), function=poll_feeds),
+    Job(name="feeds", every=timedelta(seconds=15), function=poll_feeds, model=False),
     Job(name="relink", every=timedelta(minutes=1), function=relink),
     Job(name="trends", every=timedelta(minutes=1), function=refresh_trends),
     Job(name="calibrate", every=timedelta(hours=1), function=calibrate),
     Job(name="alerts", every=timedelta(minutes=1), function=raise_alerts),
     Job(name="rules", every=timedelta(minutes=1), function=raise_by_rules),
     Job(name="notify", every=timedelta(seconds=15), function=notify),
+    Job(name="heartbeat", every=timedelta(minutes=1), function=beat, model=False),
     Job(name="upkeep", every=timedelta(hours=6), function=expire),
 )

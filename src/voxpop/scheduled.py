@@ -11,7 +11,7 @@ from voxpop.store import models as model_versions
 
 
 def run_job(name: str) -> int:
-    """Runs the job once and returns how much it did; 0 before any document was read.
+    """Runs the job once and returns how much it did; 0 where it needs a model that has read, and none has.
 
     Raises:
         SettingError: no job of that name.
@@ -22,4 +22,6 @@ def run_job(name: str) -> int:
     with App() as app:
         with app.engine.connect() as connection:
             model = model_versions.active(connection)
-        return 0 if model is None else job.function(app.surroundings(model), datetime.now(UTC))
+        if model is None and job.model:
+            return 0
+        return job.function(app.surroundings(model or ""), datetime.now(UTC))
