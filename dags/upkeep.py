@@ -1,27 +1,38 @@
-"""Every six hours: delete raw items and dead letters that are older than the settings allow."""
+"""Every hour: set the cut where one is due, look for drift, and delete raw records older than the settings allow."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, dag, task
 
+from voxpop.scheduled import SLOW_POOL, defaults, run_job
+
 
 @dag(
-    schedule=CronDataIntervalTimetable("0 */6 * * *", timezone="UTC"),
+    schedule=CronDataIntervalTimetable("0 * * * *", timezone="UTC"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
+    default_args=defaults(SLOW_POOL),
     tags=["voxpop"],
 )
 def upkeep() -> None:
     @task
-    def expire() -> int:
-        from voxpop.scheduled import run_job
+    def recalibrate(**context: Any) -> int:
+        return run_job("calibrate", context)
 
-        return run_job("upkeep")
+    @task
+    def look_for_drift(**context: Any) -> int:
+        return run_job("drift", context)
 
+    @task
+    def expire(**context: Any) -> int:
+        return run_job("upkeep", context)
+
+    recalibrate()
+    look_for_drift()
     expire()
 
 

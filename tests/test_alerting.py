@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Engine, text
 
@@ -22,7 +23,7 @@ from voxpop import alerting, alertsfile
 from voxpop.alertsfile import Rules
 from voxpop.errors import StoreError
 from voxpop.notify import Receiver
-from voxpop.records import Alert, Entity
+from voxpop.records import Alert, Entity, Risk
 from voxpop.signals.routing import Route
 from voxpop.store import alerts, deliveries, epoch, moves, watchlist
 
@@ -144,6 +145,27 @@ def test_nobody_answers_so_it_goes_up(engine: Engine, site: Hook, tmp_path: Path
     assert told(site)[0] == ("desk", "firing")
     assert sorted(told(site)[1:3]) == [("boss", "escalated"), ("desk", "escalated")]
     assert sorted(told(site)[3:]) == [("boss", "resolved"), ("desk", "resolved")]
+
+
+def test_an_alert_to_which_graver_evidence_comes_is_told_again_once(engine: Engine, site: Hook, tmp_path: Path) -> None:
+    r = rules(site)
+    mild, grave = (
+        reading(document(name, n, f"acme {name}"), "negative") for n, name in enumerate(("falls", "defaults"))
+    )
+    risk = Risk(entity="acme", event="debt_default", severity=3, sentence="acme has defaulted", score=0.97)
+    write(engine, [mild, msgspec.structs.replace(grave, risks=(risk,))])
+    raised(engine, "a1", evidence=(mild.document.id,))
+    run(engine, r, tmp_path, 1)
+    with engine.begin() as connection:
+        alerting.by_person(connection, r, "a1", "acknowledged", "jane", NOW + timedelta(minutes=2))
+    raised(engine, "a1", evidence=(mild.document.id, grave.document.id))
+    for minute in (3, 4, 600):
+        run(engine, r, tmp_path, minute)
+    assert told(site) == [("desk", "firing"), ("desk", "graver")]
+    assert [json.loads(post.body)["subject"] for post in site.posts] == [
+        "[watch] acme: firing",
+        "[critical] acme: graver",
+    ]
 
 
 def test_alerts_of_a_group_go_in_one_message_and_later_ones_wait(engine: Engine, site: Hook, tmp_path: Path) -> None:

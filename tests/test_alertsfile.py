@@ -10,7 +10,7 @@ import pytest
 from voxpop import alertsfile
 from voxpop.alertsfile import Rules, load, parse
 from voxpop.errors import SettingError
-from voxpop.signals.meaning import FEED
+from voxpop.signals.meaning import OPERATIONAL
 
 DESK = '[receivers.desk]\nurl = "mailto://user:pa55word@example.org"\n'
 ROUTE = '[[routes]]\nreceivers = ["desk"]\n'
@@ -25,8 +25,12 @@ def test_the_example_of_the_module_is_a_file(tmp_path: Path) -> None:
     assert rules.receivers["duty"].url == "pagerduty://key@route"
     assert rules.receivers["bus"].secret == "a secret"
     assert [route.receivers for route in rules.routes] == [("duty",), ("desk", "bus"), ("desk",)]
-    assert rules.routes[0].rules == (FEED,)
+    assert rules.routes[0].rules == OPERATIONAL
     assert rules.dashboard == "https://voxpop.example.org"
+    assert rules.standing == ("Exchange Notices",)
+    assert [(m.kind, m.watchlist, m.receivers, m.zone) for m in rules.reports] == [
+        ("morning", "own", ("desk",), "Europe/Zurich")
+    ]
 
 
 def test_no_file_means_that_nobody_is_told() -> None:
@@ -54,6 +58,11 @@ def test_no_file_means_that_nobody_is_told() -> None:
         ('[receivers.a]\nurl = "mailto://z"\nsecret = "s"', "only a webhook has a secret"),
         ('[receivers.a]\nurl = "desk@example.org"', "begins with its kind"),
         ('[receivers.a]\nurl_file = "/nowhere/at/all"', "cannot be read"),
+        (DESK + '[[reports]]\nkind = "morning"\nreceivers = []', "report 1 of f.toml names no receivers"),
+        (DESK + '[[reports]]\nkind = "yearly"\nreceivers = ["desk"]', "Invalid enum value 'yearly'"),
+        (DESK + '[[reports]]\nkind = "weekly"\nreceivers = ["desk"]\nzone = "Mars"', "'Mars' is no time zone"),
+        (DESK + '[[reports]]\nkind = "weekly"\nreceivers = ["desk"]\nat = "7"', "'7' is no time of day"),
+        (DESK + '[[reports]]\nkind = "weekly"\nreceivers = ["dsk"]', "report 1 of f.toml names the receiver 'dsk'"),
         (DESK + '[operators]\nreceivers = ["duty"]', "[operators] of f.toml names the receiver 'duty'"),
     ],
 )

@@ -20,8 +20,8 @@ FLOORS: list[set[str]] = [
     {"claims", "inference", "alertsfile"},
     {"reading"},
     {"stages", "sample"},
-    {"intake", "worker", "training", "alerting", "rules", "past"},
-    {"alarms"},
+    {"intake", "worker", "training", "alerting", "rules", "drifts", "past"},
+    {"alarms", "reports"},
     {"jobs"},
     {"app"},
     {"api", "bench", "replay", "consumer", "scheduled", "eventtest", "why"},
@@ -31,7 +31,18 @@ FLOORS: list[set[str]] = [
     {"__main__"},
 ]
 PURE = {"text", "signals", "knowledge"}
-HEAVY = ("torch", "transformers", "peft", "trafilatura", "feedparser", "plotly", "pandas", "apprise")
+HEAVY = (
+    "torch",
+    "transformers",
+    "peft",
+    "trafilatura",
+    "feedparser",
+    "plotly",
+    "pandas",
+    "apprise",
+    "matplotlib",
+    "typst",
+)
 
 
 def room_of(path: Path) -> str:

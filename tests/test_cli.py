@@ -24,6 +24,7 @@ COMMANDS = [
     *("sources add", "sources list", "sources test", "sources remove", "watchlist load", "watchlist list"),
     *("infer", "explain", "surge", "calibrate", "why", "events list", "events test"),
     *(f"alerts {name}" for name in ("list", "show", "ack", "silence", "resolve", "test", "release")),
+    *("report morning", "report weekly"),
     *("models list", "models show", "models pull", "models verify"),
     *("dlq list", "dlq show", "dlq replay", "dlq erase", "db upgrade", "db downgrade", "db status", "db erase-raw"),
 ]

@@ -21,10 +21,11 @@ from voxpop.past import MINUTE, Past
 from voxpop.records import Alert, digest
 from voxpop.signals import spread, surge
 from voxpop.signals.episodes import DAY, Episode, Moments, alarms, cut_for, episodes
+from voxpop.signals.meaning import SPREAD
 from voxpop.signals.windows import HOUR
 from voxpop.store import alerts, told
 
-SURGE, SPREAD = "surge", "spread"
+SURGE = "surge"
 SHARES = {SURGE: 0.8, SPREAD: 0.2}
 """How the rules share the budget."""
 LEAST = {SURGE: 5.3, SPREAD: 3.0}
@@ -148,7 +149,7 @@ def _save(connection: Connection, seen: Past, judged: Judged, cuts: list[tuple[d
             evidence=alert.evidence
             or alerts.evidence(connection, alert.entity, model, alert.window_start, end + MINUTE),
         )
-        new += alerts.save(connection, alert, "resolved" if seen.end - end >= QUIET else "firing")
+        new += alerts.save(connection, alert, "resolved" if seen.end - end >= QUIET else "firing", end)
     return new
 
 

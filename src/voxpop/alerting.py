@@ -8,11 +8,12 @@ kill fell between a receiver's answer and our row of it, and then under the same
 from __future__ import annotations
 
 import logging
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Engine
@@ -20,20 +21,22 @@ from sqlalchemy import Connection, Engine
 from voxpop import notify
 from voxpop.alertsfile import Rules
 from voxpop.errors import SettingError, StoreError, Unavailable
-from voxpop.notify import Message
+from voxpop.notify import File, Message
 from voxpop.records import Alert, digest
-from voxpop.signals import lifecycle, routing
+from voxpop.signals import drift, lifecycle, routing
 from voxpop.signals.lifecycle import Life, Move, Now, Policy
-from voxpop.signals.meaning import Evidence, line
+from voxpop.signals.meaning import DRIFT, Evidence, line
 from voxpop.signals.routing import Route, Silence, Subject
 from voxpop.store import alerts as stored_alerts
-from voxpop.store import deliveries, epoch, meaning, moves
+from voxpop.store import deliveries, drifts, epoch, meaning, moves, reports
 from voxpop.store.deliveries import Delivery
 from voxpop.store.moves import Case
 
 logger = logging.getLogger(__name__)
 
 NO_ROUTE = "no route takes it"
+REPORT = "report_id"
+"""Where the data of a message name the report that it brings."""
 _MOST_CITED = 3
 _MOST_SENT = 100
 """In one round, so that other jobs get their turn."""
@@ -140,7 +143,8 @@ def _reason(stand: Stand, silences: Sequence[Silence], now: datetime) -> str:
 
 
 def _now_of(connection: Connection, stand: Stand, now: datetime, held: bool, withheld: str) -> Now:
-    facts = Now(at=now, active=stand.case.active, seen=min(now, stand.case.stored_at), withheld=withheld)
+    seen, severity = min(now, stand.case.stored_at), stand.subject.severity
+    facts = Now(at=now, active=stand.case.active, seen=seen, severity=severity, withheld=withheld)
     if stand.route is None or withheld:
         return facts
     last = deliveries.last_of(connection, stand.group) if stand.life is None or not stand.life.told else None
@@ -154,7 +158,7 @@ def _queue(connection: Connection, rules: Rules, group: str, notice: str, told: 
     for one in told:
         for receiver in receivers_of(one.stand.route, one.life):
             wanted.setdefault(receiver, []).append(one)
-    known = {alert.id: alert for alert in stored_alerts.stored(connection)}
+    known = {alert.id: alert for alert in stored_alerts.stored(connection, [one.stand.case.alert for one in told])}
     for receiver, of_receiver in wanted.items():
         moves_told = sorted(f"{one.stand.case.alert}/{one.life.moves}" for one in of_receiver)
         key = digest(receiver, notice, *moves_told)
@@ -173,16 +177,23 @@ def receivers_of(route: Route | None, life: Life) -> list[str]:
 
 def evidence_of(connection: Connection, alert: Alert, name: str) -> tuple[Evidence, list[meaning.Cited]]:
     """What the alert's evidence amounts to, and the documents."""
-    cited = meaning.cited(connection, alert)
-    topic, event = meaning.subject(connection, alert)
-    figures = meaning.figures(connection, alert)
+    return evidence_at(connection, alert, name, meaning.evidence(connection, alert.id))
+
+
+def evidence_at(
+    connection: Connection, alert: Alert, name: str, of: meaning.Evidence, as_of: datetime = meaning.FOREVER
+) -> tuple[Evidence, list[meaning.Cited]]:
+    """What the documents ``of`` amount to as the alert's evidence, by what was stored at ``as_of`` (else now)."""
+    cited = meaning.cited(connection, alert, of, as_of)
+    theme = meaning.theme(connection, alert, of, as_of)
+    figures = meaning.figures(connection, alert, as_of)
     claimed = max((c for c in cited if c.claim and not c.corrected), key=lambda c: c.claim_score or 0.0, default=None)
     best = claimed or next((c for c in cited if not c.corrected), cited[0] if cited else None)
     quote = "" if best is None else (best.claim if claimed else best.headline) or ""
     evidence = Evidence(
         name=name,
-        topic=topic,
-        event=event,
+        topic=theme.topic,
+        event=theme.event,
         quote=quote,
         factuality=(claimed.factuality or "") if claimed else "",
         source=best.source if best else "",
@@ -190,8 +201,15 @@ def evidence_of(connection: Connection, alert: Alert, name: str) -> tuple[Eviden
         **figures._asdict(),
         corrected=sum(c.corrected for c in cited),
         withdrawn=sum(c.corrected and not c.about for c in cited),
+        moved=_moved(connection, alert),
     )
     return evidence, cited
+
+
+def _moved(connection: Connection, alert: Alert) -> str:
+    """The shares of a drift on its worst day; empty for other alerts."""
+    worst = drifts.told(connection, alert.entity, alert.model, alert.score) if alert.rule == DRIFT else None
+    return "" if worst is None else drift.moved(worst.recent, worst.usual)
 
 
 def line_of(connection: Connection, alert: Alert, name: str) -> str:
@@ -265,7 +283,7 @@ def send(engine: Engine, rules: Rules, home: Path, now: datetime) -> Sent:
             delivery = deliveries.next_due(connection, now, failing)
             if delivery is None:
                 break
-            done, said = _attempt(rules, delivery, now)
+            done, said = _attempt(rules, delivery, now, _files_of(connection, delivery))
             deliveries.attempted(connection, delivery.key, now, sent=done, said=said)
             mark = epoch.advance(connection, home)
         epoch.write(home, mark)
@@ -277,15 +295,22 @@ def send(engine: Engine, rules: Rules, home: Path, now: datetime) -> Sent:
     return Sent(sent, len(failing))
 
 
-def _attempt(rules: Rules, delivery: Delivery, now: datetime) -> tuple[bool, str]:
+def _files_of(connection: Connection, delivery: Delivery) -> dict[str, Any]:
+    """HTML and files of a message that brings a report; nothing for others."""
+    report = reports.load(connection, delivery.data.get(REPORT, ""))
+    if report is None:
+        return {}
+    files = (File(name=f["name"], type=f["type"], content=b64decode(f["content"])) for f in report.files)
+    return {"html": report.html, "files": tuple(files)}
+
+
+def _attempt(rules: Rules, delivery: Delivery, now: datetime, files: dict[str, Any]) -> tuple[bool, str]:
     receiver = rules.receivers.get(delivery.receiver)
     if receiver is None:
         return False, f"the alerts file names no receiver {delivery.receiver!r} any more"
-    message = msgspec.convert(
-        {name: getattr(delivery, name) for name in ("key", "subject", "body", "gravity", "data")}, Message
-    )
+    fields = {name: getattr(delivery, name) for name in ("key", "subject", "body", "gravity", "data")}
     try:
-        return True, notify.deliver(receiver, message, now)
+        return True, notify.deliver(receiver, Message(**fields, **files), now)
     except (Unavailable, SettingError) as error:
         return False, str(error)
 

@@ -24,7 +24,18 @@ quiet = { zone = "Europe/Zurich", from = "22:00", to = "07:00", unless = "critic
 receivers = ["desk"]
 
 [operators]
-receivers = ["duty"]                                                # told when a feed falls silent
+receivers = ["duty"]                                                # told of silent feeds, drift and jobs that fail
+
+[standing]
+sources = ["Exchange Notices"]                                      # one negative story of theirs is enough
+
+[[reports]]
+kind = "morning"                                                    # or "weekly", on a weekday = "monday"
+watchlist = "own"                                                   # or "all", or a sector
+receivers = ["desk"]
+zone = "Europe/Zurich"
+at = "07:00"
+lang = "en"                                                         # or "zh"
 """
 
 from __future__ import annotations
@@ -33,13 +44,14 @@ import tomllib
 from collections.abc import Iterable
 from datetime import time
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from voxpop.errors import SettingError
 from voxpop.notify import Receiver
-from voxpop.signals.meaning import FEED
+from voxpop.signals.meaning import OPERATIONAL
 from voxpop.signals.routing import Quiet, Route
 
 
@@ -59,12 +71,38 @@ class Operators(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     receivers: tuple[str, ...] = ()
 
 
+class Standing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sources whose word counts: regulators, exchanges, a wire."""
+
+    sources: tuple[str, ...] = ()
+
+
+class Mailing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A report that people get without asking."""
+
+    kind: Literal["morning", "weekly"]
+    receivers: tuple[str, ...]
+    watchlist: str = "all"
+    """``all``, ``own``, or a sector."""
+    zone: str = "UTC"
+    at: str = "07:00"
+    weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    """Of a weekly one."""
+    lang: Literal["en", "zh"] = "en"
+    pdf: bool = True
+    """Attach it as PDF too."""
+    empty: bool = False
+    """Send it even where nothing happened."""
+
+
 class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The file as it is written."""
 
     receivers: dict[str, Address] = {}
     routes: tuple[Route, ...] = ()
     operators: Operators = Operators()
+    reports: tuple[Mailing, ...] = ()
+    standing: Standing = Standing()
     dashboard: str = ""
 
 
@@ -73,6 +111,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     receivers: dict[str, Receiver] = {}
     routes: tuple[Route, ...] = ()
+    operators: tuple[str, ...] = ()
+    reports: tuple[Mailing, ...] = ()
+    standing: tuple[str, ...] = ()
+    """Sources one negative story of which is enough."""
     dashboard: str = ""
 
 
@@ -107,10 +149,19 @@ def parse(source: str, name: str, dashboard: str = "") -> Rules:
     for number, route in enumerate(file.routes, start=1):
         _check(route, f"route {number} of {name}", receivers)
     _known(file.operators.receivers, f"[operators] of {name}", receivers)
+    for number, mailing in enumerate(file.reports, start=1):
+        _check_mailing(mailing, f"report {number} of {name}", receivers)
     routes = file.routes
     if file.operators.receivers:
-        routes = (Route(receivers=file.operators.receivers, rules=(FEED,)), *routes)
-    return Rules(receivers=receivers, routes=routes, dashboard=(file.dashboard or dashboard).rstrip("/"))
+        routes = (Route(receivers=file.operators.receivers, rules=OPERATIONAL), *routes)
+    return Rules(
+        receivers=receivers,
+        routes=routes,
+        operators=file.operators.receivers,
+        reports=file.reports,
+        standing=file.standing.sources,
+        dashboard=(file.dashboard or dashboard).rstrip("/"),
+    )
 
 
 def _receiver(key: str, address: Address, name: str) -> Receiver:
@@ -161,15 +212,36 @@ def _known(names: Iterable[str], where: str, receivers: dict[str, Receiver]) -> 
             raise SettingError(f"{where} names the receiver {name!r}, which is not under [receivers]")
 
 
+def _check_mailing(mailing: Mailing, where: str, receivers: dict[str, Receiver]) -> None:
+    if not mailing.receivers:
+        raise SettingError(f"{where} names no receivers")
+    _known(mailing.receivers, where, receivers)
+    check_zone(mailing.zone, where)
+    _check_time(mailing.at, where)
+
+
 def _check_quiet(quiet: Quiet, where: str) -> None:
-    try:
-        ZoneInfo(quiet.zone)
-    except (KeyError, ValueError, OSError):
-        raise SettingError(f"{where}: {quiet.zone!r} is no time zone; one is called Europe/Zurich") from None
+    check_zone(quiet.zone, where)
     for given in (quiet.start, quiet.end):
-        try:
-            zoned = time.fromisoformat(given).tzinfo is not None
-        except ValueError:
-            zoned = True
-        if zoned:
-            raise SettingError(f"{where}: {given!r} is no time of day; one is written 22:00")
+        _check_time(given, where)
+
+
+def check_zone(zone: str, where: str) -> None:
+    """Whether there is such a time zone.
+
+    Raises:
+        SettingError: there is not.
+    """
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        raise SettingError(f"{where}: {zone!r} is no time zone; one is called Europe/Zurich") from None
+
+
+def _check_time(given: str, where: str) -> None:
+    try:
+        zoned = time.fromisoformat(given).tzinfo is not None
+    except ValueError:
+        zoned = True
+    if zoned:
+        raise SettingError(f"{where}: {given!r} is no time of day; one is written 22:00")

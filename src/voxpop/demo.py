@@ -22,7 +22,7 @@ from voxpop.intake import Taken, take
 from voxpop.records import Alert
 from voxpop.runner import Figures, Progress, run
 from voxpop.settings import Settings
-from voxpop.signals.meaning import FEED
+from voxpop.signals.meaning import OPERATIONAL
 from voxpop.signals.windows import silences
 from voxpop.sources import files
 from voxpop.store import alerts, counts, queries
@@ -115,7 +115,7 @@ def play(app: App, *, progress: Progress | None = None) -> Summary:
     taken = _ingest(app)
     figures = run(app, threading.Event(), until_idle=True, progress=progress)
     with app.engine.connect() as connection:
-        raised = [alert for alert in alerts.stored(connection) if alert.rule != FEED]  # silences are told apart
+        raised = [alert for alert in alerts.stored(connection) if alert.rule not in OPERATIONAL]  # told apart
         stories, unread = counts.stories(connection), counts.unread(connection)
         heard = counts.heard(connection)
         quotes = {alert.id: _quotes(connection, alert) for alert in raised}

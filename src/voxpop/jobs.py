@@ -1,7 +1,8 @@
 """The scheduled work, in one table. ``voxpop run`` and the DAGs both read it.
 
-A job is a function of its surroundings and of ``now``. It may run twice, late or after a kill: what it writes is keyed
-by nature, and it works on what is stored, never on what it remembers.
+A job is a function of its surroundings and of ``now``: the end of the window, where a scheduler runs it for one. It may
+run twice, late or after a kill: what it writes is keyed by nature, and it works on what is stored, never on what it
+remembers.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import Engine
 
-from voxpop import alarms, alerting, alertsfile, rules
+from voxpop import alarms, alerting, alertsfile, drifts, rules
 from voxpop.errors import ReceiverUnavailable, VoxpopError
 from voxpop.intake import take
 from voxpop.log.base import Log
 from voxpop.notify import heartbeat
 from voxpop.records import Document, Mention
+from voxpop.reports import jobs as report_jobs
 from voxpop.settings import Settings
+from voxpop.signals.windows import Window, hour_of
 from voxpop.sources import feeds
 from voxpop.sources.fetch import Fetcher
 from voxpop.stages import TOPICS, document_message
@@ -52,8 +55,16 @@ class Job:
     name: str
     every: timedelta
     function: Callable[[Surroundings, datetime], int]
+    reopen: Callable[[Surroundings, Window], None] | None = None
+    """Marks a window to be worked on again, where a scheduler asks for it; else the job knows what is left to do."""
     model: bool = True
     """Whether it works on what a model has read: until one has, it is left out."""
+
+
+def reopen_trends(around: Surroundings, window: Window) -> None:
+    """Marks the hours that end in ``window``: each is computed once more when it is over, and again in a backfill."""
+    with around.engine.begin() as connection:
+        trends.reopen(connection, hour_of(window.start), hour_of(window.end))
 
 
 def refresh_trends(around: Surroundings, now: datetime) -> int:
@@ -140,8 +151,16 @@ def poll_feeds(around: Surroundings, now: datetime) -> int:
 
 def raise_by_rules(around: Surroundings, now: datetime) -> int:
     """Stores the alerts of the rules beside surges."""
+    s = around.settings
+    standing = alertsfile.load(s.alerts_file, f"http://{s.host}:{s.port}").standing
     with around.engine.begin() as connection:
-        return rules.raise_alerts(connection, around.model)
+        return rules.raise_alerts(connection, around.model, standing)
+
+
+def raise_by_drift(around: Surroundings, now: datetime) -> int:
+    """Judges the last day that is over for drift, and stores the alerts to operators that this raises."""
+    with around.engine.begin() as connection:
+        return drifts.raise_alerts(connection, around.model, now)
 
 
 def notify(around: Surroundings, now: datetime) -> int:
@@ -166,11 +185,14 @@ def beat(around: Surroundings, now: datetime) -> int:
 JOBS: tuple[Job, ...] = (
     Job(name="feeds", every=timedelta(seconds=15), function=poll_feeds, model=False),
     Job(name="relink", every=timedelta(minutes=1), function=relink),
-    Job(name="trends", every=timedelta(minutes=1), function=refresh_trends),
+    Job(name="trends", every=timedelta(minutes=1), function=refresh_trends, reopen=reopen_trends),
     Job(name="calibrate", every=timedelta(hours=1), function=calibrate),
     Job(name="alerts", every=timedelta(minutes=1), function=raise_alerts),
     Job(name="rules", every=timedelta(minutes=1), function=raise_by_rules),
+    Job(name="drift", every=timedelta(hours=1), function=raise_by_drift),
     Job(name="notify", every=timedelta(seconds=15), function=notify),
     Job(name="heartbeat", every=timedelta(minutes=1), function=beat, model=False),
-    Job(name="upkeep", every=timedelta(hours=6), function=expire),
+    Job(name="upkeep", every=timedelta(hours=1), function=expire),
+    Job(name="morning", every=timedelta(minutes=5), function=report_jobs.morning),
+    Job(name="weekly", every=timedelta(minutes=5), function=report_jobs.weekly),
 )

@@ -1,58 +1,112 @@
-"""Rules beside surges: what is serious however few tell it, and feeds that fell silent."""
+"""Rules beside surges: what one story is enough for, sentiment that slides for days, and feeds that fell silent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from math import ceil
+from math import ceil, log
+from typing import NamedTuple
 
+import numpy as np
 from sqlalchemy import Connection
 
 from voxpop.records import Alert, digest
-from voxpop.signals.meaning import FEED, RISK
+from voxpop.signals import slide
+from voxpop.signals.meaning import FEED, RISK, SLIDE, STANDING
+from voxpop.signals.slide import Slide
 from voxpop.signals.windows import HOUR, silences
-from voxpop.store import alerts, counts, serious
+from voxpop.store import alerts, counts, daily, facts, serious
+from voxpop.store.alerts import Raised
+from voxpop.store.daily import Day
 from voxpop.store.serious import Report
 
 CRITICAL = 3
 """Severity of an event that alarms by a single story."""
 SURE = 0.95
 """Least probability that the story entails it: on the sample stream reports up to 0.91 were wrong too often."""
+NEGATIVE = 0.8
+"""Least probability that a story of a source of standing is negative. It may be lower than what others need: what such
+a source says has been checked, so that only the reading of it is in doubt."""
 QUIET = timedelta(hours=24)
 """Reports closer to each other than this are one alert, which is over so long after the last."""
+BACK = timedelta(days=63)
+"""What is older is not judged any more, unless its alert is still open."""
+DAY = timedelta(days=1)
 _MOST_CITED = 20
 
 
-def raise_alerts(connection: Connection, model: str) -> int:
-    """Stores the alerts of these rules, from all that is stored; returns how many are new."""
+def raise_alerts(connection: Connection, model: str, standing: Collection[str] = ()) -> int:
+    """Stores the alerts of these rules, from what is stored; returns how many are new.
+
+    Args:
+        standing: sources one negative story of which is enough.
+    """
     span = alerts.span(connection)
     if span is None:
         return 0
-    known = alerts.stored(connection)
-    return _risks(connection, model, span[1], known) + _feeds(connection, model, span[1], known)
+    stream = Stream(connection, model, *span)
+    new = _risks(stream) + _feeds(stream) + _slides(stream)
+    return new + (_standing(stream, standing) if standing else 0)
 
 
-def _risks(connection: Connection, model: str, watermark: datetime, known: Sequence[Alert]) -> int:
+class Stream(NamedTuple):
+    """What is judged."""
+
+    connection: Connection
+    model: str
+    first: datetime
+    last: datetime
+    """The watermark."""
+
+
+def _risks(stream: Stream) -> int:
+    """An alert where a single story reports what is always serious."""
+    known, since = _known_and_since(stream, RISK)
+    reports = serious.reports(stream.connection, stream.model, since, severity=CRITICAL, least=SURE)
+    return _reported(stream, RISK, SURE, reports, known, since)
+
+
+def _standing(stream: Stream, sources: Collection[str]) -> int:
+    """An alert where a source of standing tells a single negative story."""
+    known, since = _known_and_since(stream, STANDING)
+    reports = serious.by_standing(stream.connection, stream.model, since, sources, least=NEGATIVE)
+    return _reported(stream, STANDING, NEGATIVE, reports, known, since)
+
+
+def _known_and_since(stream: Stream, rule: str) -> tuple[list[Raised], datetime]:
+    """The alerts of the rule that may still change, and from when on it has to look."""
+    since = stream.last - BACK
+    known = alerts.raised(stream.connection, rule, since)
+    return known, min([since, *(one.window_start for one in known)])
+
+
+def _reported(
+    stream: Stream, rule: str, cut: float, reports: Iterable[Report], known: Sequence[Raised], since: datetime
+) -> int:
     new = 0
-    for episode in episodes(serious.reports(connection, model, severity=CRITICAL, least=SURE)):
+    for episode in episodes(reports):
         first, last = episode[0], episode[-1]
+        alert_id = _known(known, first.entity, first.at)
+        if alert_id is None and first.at - since < QUIET and since > stream.first:
+            continue  # it may have begun before what was looked at
         alert = Alert(
-            id=_known(known, RISK, first.entity, first.at) or digest(RISK, first.entity, first.at.isoformat()),
+            id=alert_id or digest(rule, first.entity, first.at.isoformat()),
             entity=first.entity,
-            rule=RISK,
+            rule=rule,
             fired_at=first.at,
             window_start=first.at,
             score=max(report.score for report in episode),
-            cut=SURE,
+            cut=cut,
             hours=max(1, ceil((last.at - first.at) / HOUR)),
             stories=len(episode),
             expected=0.0,
             negative_stories=len(episode),
             unread_stories=0,
-            model=model,
+            model=stream.model,
             evidence=tuple(report.document for report in episode[:_MOST_CITED]),
         )
-        new += alerts.save(connection, alert, "resolved" if watermark - last.at >= QUIET else "firing")
+        state = "resolved" if stream.last - last.at >= QUIET else "firing"
+        new += alerts.save(stream.connection, alert, state, last.at)
     return new
 
 
@@ -68,15 +122,60 @@ def episodes(reports: Iterable[Report]) -> list[list[Report]]:
     return found
 
 
-def _feeds(connection: Connection, model: str, watermark: datetime, known: Sequence[Alert]) -> int:
+def _slides(stream: Stream) -> int:
+    """An alert for each entity of which opinion gets worse over days; looked at once a day that has ended."""
+    until = stream.last.replace(hour=0, minute=0, second=0, microsecond=0)
+    mark = f"slides/{stream.model}"
+    if facts.get(stream.connection, mark) == until.isoformat():
+        return 0
+    facts.put(stream.connection, mark, until.isoformat())
+    since = (max(stream.first, until - BACK)).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = daily.days(stream.connection, stream.model, since, until)
+    known = alerts.raised(stream.connection, SLIDE, since)
+    return sum(_slid(stream, one, entity, since, until, known) for one, entity in _found(days, since, until))
+
+
+def _found(days: Sequence[Day], since: datetime, until: datetime) -> list[tuple[Slide, str]]:
+    entities = {entity: n for n, entity in enumerate(dict.fromkeys(day.entity for day in days))}
+    counts_of = np.zeros((2, len(entities), (until - since) // DAY), dtype=np.int64)
+    for day in days:
+        counts_of[:, entities[day.entity], (day.start - since) // DAY] = day.negative, day.read
+    names = list(entities)
+    return [(one, names[one.entity]) for one in slide.slides(counts_of[0], counts_of[1])]
+
+
+def _slid(stream: Stream, one: Slide, entity: str, since: datetime, until: datetime, known: Sequence[Raised]) -> int:
+    start, end = since + one.start * DAY, since + (one.last + 1) * DAY
+    rule = slide.Rule()
+    alert = Alert(
+        id=_known(known, entity, start, rule.guard * DAY) or digest(SLIDE, entity, start.isoformat()),
+        entity=entity,
+        rule=SLIDE,
+        fired_at=since + (one.fired + 1) * DAY,
+        window_start=start,
+        score=one.score / log(10),
+        cut=rule.cut / log(10),
+        hours=(end - start) // HOUR,
+        stories=one.read,
+        expected=one.share * one.read,
+        negative_stories=one.negative,
+        unread_stories=0,
+        model=stream.model,
+        evidence=alerts.evidence(stream.connection, entity, stream.model, start, end, _MOST_CITED),
+    )
+    return alerts.save(stream.connection, alert, "firing" if end == until else "resolved", end)
+
+
+def _feeds(stream: Stream) -> int:
     """An alert for each source that fell silent, to operators; its entity is the source."""
-    new = 0
-    for source, times in sorted(counts.heard(connection).items()):
-        for start, end in silences(times, watermark):
+    new, (known, since) = 0, _known_and_since(stream, FEED)
+    since = min([since, *(one.window_start - BACK for one in known if one.open)])  # what was usual before
+    for source, times in sorted(counts.heard(stream.connection, since).items()):
+        for start, end in silences(times, stream.last):
             hours = (end - start) / HOUR
             usual = len(times) / max(1.0, (times[-1] - times[0]) / HOUR) * hours
             alert = Alert(
-                id=_known(known, FEED, source, start) or digest(FEED, source, start.isoformat()),
+                id=_known(known, source, start) or digest(FEED, source, start.isoformat()),
                 entity=source,
                 rule=FEED,
                 fired_at=min(end, start + QUIET),
@@ -88,13 +187,13 @@ def _feeds(connection: Connection, model: str, watermark: datetime, known: Seque
                 expected=usual,
                 negative_stories=0,
                 unread_stories=0,
-                model=model,
+                model=stream.model,
             )
-            new += alerts.save(connection, alert, "firing" if end == watermark else "resolved")
+            silent_still = start == times[-1]
+            new += alerts.save(stream.connection, alert, "firing" if silent_still else "resolved", end)
     return new
 
 
-def _known(known: Iterable[Alert], rule: str, entity: str, start: datetime) -> str | None:
+def _known(known: Iterable[Raised], entity: str, start: datetime, within: timedelta = QUIET) -> str | None:
     """The id of the alert that this was raised as before late news moved its beginning."""
-    same = (a for a in known if (a.rule, a.entity) == (rule, entity) and abs(a.window_start - start) < QUIET)
-    return next((alert.id for alert in same), None)
+    return next((one.id for one in known if one.entity == entity and abs(one.window_start - start) < within), None)

@@ -7,12 +7,16 @@ import re
 
 import httpx
 import pytest
+from sqlalchemy import Engine
 
+from tests.store.samples import MODEL
+from tests.test_drifts import darker, judged, tell
 from voxpop.api.marks import pieces
 from voxpop.api.server import serving
 from voxpop.app import App
 from voxpop.errors import SettingError
 from voxpop.settings import Settings
+from voxpop.store import models
 
 
 def get(url: str, **headers: str) -> httpx.Response:
@@ -68,6 +72,18 @@ def test_nothing_of_a_claim_or_a_risk_is_rendered_as_html(dashboard: str) -> Non
     assert "&lt;img src=x&gt;" in page
     assert 'title="&lt;/span&gt;&#34; onmouseover=&#34;x' in page
     assert '" onmouseover="' not in page
+
+
+def test_an_alert_of_drift_names_no_company_and_claims_no_surprise(settings: Settings, engine: Engine) -> None:
+    tell(engine, 36, darker)
+    (alert,) = judged(engine, 35)
+    with engine.begin() as connection:
+        models.activate(connection, MODEL, "test")
+    with App(settings) as app, serving(app) as url:
+        overview, page = get(url).text, get(f"{url}alerts/{alert.id}").text
+    assert "<h2>sentiment labels</h2>" in overview
+    assert "surprise" not in overview + page
+    assert "negative 60% where 10% was usual" in page
 
 
 def test_dead_letters_are_shown_masked(dashboard: str) -> None:

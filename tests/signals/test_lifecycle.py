@@ -11,6 +11,7 @@ import pytest
 
 from voxpop.signals import lifecycle
 from voxpop.signals.lifecycle import OVER, Kind, Life, Move, Now, Policy, after, due, fold, owed
+from voxpop.signals.severity import SEVERITIES
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 POLICY = Policy(wait=timedelta(minutes=1), repeat=timedelta(hours=4), escalate=timedelta(minutes=20))
@@ -104,6 +105,51 @@ def test_the_end_of_what_was_told_is_told_even_if_a_silence_lay_over_it() -> Non
     assert told(live(moves, 90, active=False)) == ["firing", "resolved"]
 
 
+def test_what_becomes_graver_is_told_once_a_rise() -> None:
+    moves: list[Move] = []
+    for minute, severity in ((0, "watch"), (1, "watch"), (2, "serious"), (3, "serious"), (4, "watch"), (5, "serious")):
+        moves = live(moves, minute, severity=severity)
+    assert told(moves) == ["firing", "graver"]
+    moves = live(live(moves, 6, severity="critical"), 7, severity="critical")
+    assert told(moves) == ["firing", "graver", "graver"]
+    assert [move.note for move in moves if move.kind in ("fired", "graver")] == ["watch", "serious", "critical"]
+
+
+def test_somebody_took_it_on_as_it_was_and_is_told_that_it_became_graver() -> None:
+    moves = by(live(live([], 0), 1), "acknowledged", 3)
+    moves = live(live(moves, 4, severity="critical"), 900, severity="critical")
+    assert told(moves) == ["firing", "graver"]
+    life = fold(moves)
+    assert life is not None
+    assert life.phase == "acknowledged", "it is still theirs: neither repeated nor escalated"
+
+
+def test_who_takes_it_on_knows_how_grave_it_is() -> None:
+    moves = live(live(live([], 0), 1), 2, severity="serious", held=True)
+    moves = by(moves, "acknowledged", 3)
+    assert told(live(moves, 4, severity="serious")) == ["firing"]
+
+
+def test_a_rise_in_quiet_hours_is_told_when_they_end_and_one_in_a_silence_only_if_it_outlasts_it() -> None:
+    moves = live(live(live([], 0), 1), 2, severity="serious", held=True)
+    assert told(live(moves, 3, severity="serious")) == ["firing", "graver"]
+    silenced = live(live(live([], 0), 1), 2, severity="serious", withheld="silence")
+    assert kinds(silenced)[-2:] == ["graver", "withheld"]
+    assert told(live(silenced, 3, severity="serious")) == ["firing", "graver"]
+
+
+def test_what_a_person_resolved_is_not_told_to_be_graver_and_a_reopened_one_begins_anew() -> None:
+    moves = by(live(live([], 0), 1), "resolved", 2)
+    assert told(live(moves, 3, severity="critical")) == ["firing", "resolved"]
+    again = live(live(live(live([], 0, severity="critical"), 1, severity="critical"), 60, active=False), 90)
+    assert told(live(again, 91, severity="serious")) == ["firing", "resolved", "reopened", "graver"]
+
+
+def test_a_life_from_before_severities_were_noted_tells_of_no_rise() -> None:
+    old = [Move(kind=kind, at=START, note=note) for kind, note in (("opened", ""), ("fired", ""), ("told", "firing"))]  # type: ignore[arg-type]
+    assert live(old, 1, severity="critical") == old
+
+
 def test_nobody_is_called_up_over_what_nobody_was_told() -> None:
     moves: list[Move] = []
     for minute in range(100):
@@ -190,8 +236,10 @@ def play(seed: int) -> World:
     for _ in range(STEPS):
         active = now.active if draw.random() < 0.8 else not now.active
         withheld = draw.choice(["", "", "", "silence", "a graver alert"])
+        severity = draw.choice(SEVERITIES) if draw.random() < 0.2 else now.severity
         moved = timedelta(minutes=draw.choice([0, 0.25, 1, 10, 100]))
-        now = replace(now, at=now.at + moved, active=active, held=draw.random() < 0.2, withheld=withheld)
+        now = replace(now, at=now.at + moved, active=active, severity=severity, withheld=withheld)
+        now = replace(now, held=draw.random() < 0.2)
         world.plan(now)
         world.send()
         if draw.random() < 0.1:
@@ -234,14 +282,16 @@ def test_ten_thousand_random_schedules_lose_nothing_and_repeat_only_after_a_kill
         if last and not ({"acknowledged", "withheld"} & set(kinds(last))):
             assert told(last), f"schedule {seed}: nobody was told"
         for part in (*earlier, last):
-            once = Counter(note for note in told(part) if note != "repeated")
+            once = Counter(note for note in told(part) if note not in ("repeated", "graver"))
             assert all(count == 1 for count in once.values()), f"schedule {seed}: {once}"
             check_repeats(part, world.policy)
+            check_rises(part, ended=part is not last)
         seen.update(kinds(world.moves))
         seen.update(f"told {note}" for note in told(world.moves))
         seen["killed after an answer"] += sum(world.killed_after_answer.values())
     assert all(seen[kind] > 1000 for kind in lifecycle.PHASES), seen
-    assert all(seen[f"told {notice}"] > 500 for notice in ("firing", "repeated", "escalated", "resolved", "reopened"))
+    notices = ("firing", "graver", "repeated", "escalated", "resolved", "reopened")
+    assert all(seen[f"told {notice}"] > 500 for notice in notices), seen
     assert seen["killed after an answer"] > 1000
 
 
@@ -257,6 +307,24 @@ def check_repeats(part: list[Move], policy: Policy) -> None:
                 assert move.at - last >= policy.repeat > timedelta(0)
                 assert not taken
             last = move.at
+
+
+def check_rises(part: list[Move], *, ended: bool) -> None:
+    """Each rise is a rise, and is told once, by this notice or another, unless somebody acts or it is over before."""
+    gravest, owed = -1, False
+    for move in part:
+        if move.kind in ("fired", "reopened"):
+            gravest = SEVERITIES.index(move.note)
+        elif move.kind == "graver":
+            risen = SEVERITIES.index(move.note)
+            assert risen > gravest
+            gravest, owed = risen, True
+        elif move.kind == "told":
+            assert owed or move.note != "graver", "told of no rise, or twice of one"
+            owed = False
+        elif move.kind in ("acknowledged", "resolved"):
+            owed = False
+    assert not owed or ended, "a rise was never told"
 
 
 @pytest.mark.parametrize("seed", range(200))

@@ -1,10 +1,15 @@
-"""Windows, and sources that fell silent."""
+"""Windows, the one that a scheduled run is for, and sources that fell silent."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
-from voxpop.signals.windows import hour_of, hours, silences
+import pytest
+
+from voxpop.errors import SettingError
+from voxpop.signals.windows import Window, hour_of, hours, silences, window_of
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -33,3 +38,52 @@ def test_a_silence_that_goes_on_is_seen_at_the_watermark() -> None:
 
 def test_a_source_of_which_little_is_known_is_not_judged() -> None:
     assert silences([START, START + timedelta(days=5)], START + timedelta(days=30)) == []
+
+
+NONE = (None, None)
+MINUTE = (START, START + timedelta(minutes=1))
+CONF = {"start": "2026-03-01T00:00Z", "end": "2026-03-01T08:00+08:00", "by": "somebody"}
+
+
+@pytest.mark.parametrize(
+    ("key", "length"),
+    [("2026-03-02", 24 * HOUR), ("2026-03-02T00", HOUR), ("2026-03-02T00:00", timedelta(minutes=1))],
+)
+def test_a_partition_key_names_a_day_an_hour_or_a_minute(key: str, length: timedelta) -> None:
+    assert window_of(key, NONE, {}) == Window(START, START + length)
+
+
+def test_the_key_goes_before_the_interval_and_that_before_the_conf() -> None:
+    asked = {"start": "2026-03-02T00:00Z", "end": "2026-03-02T00:01Z"}
+    assert window_of("2026-03-01", MINUTE, None) == Window(START - 24 * HOUR, START)
+    assert window_of(None, MINUTE, {}) == Window(*MINUTE)
+    assert window_of(None, MINUTE, asked) == Window(*MINUTE)
+    assert window_of(None, NONE, asked) == Window(*MINUTE)
+    assert window_of(None, NONE, {"by": "somebody"}) is None
+    assert window_of(None, NONE, None) is None
+
+
+def test_a_window_is_told_in_utc() -> None:
+    beijing = timezone(timedelta(hours=8))
+    window = window_of(None, (START.astimezone(beijing), (START + HOUR).astimezone(beijing)), {})
+    assert window == Window(START, START + HOUR)
+    assert window.start.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("key", "interval", "conf", "said"),
+    [
+        ("2026-W10", NONE, {}, "none of a day, hour or minute"),
+        (None, (START, START), {}, "data interval is empty"),
+        (None, NONE, {"start": "2026-03-02T00:00Z"}, "both start and end"),
+        (None, NONE, {"start": "monday", "end": "2026-03-02T00:00Z"}, "cannot be read"),
+        (None, NONE, {"start": "2026-03-01T00:00", "end": "2026-03-02T00:00"}, "no zone"),
+        (None, NONE, CONF, "conf's window is empty"),
+        (None, MINUTE, CONF | {"end": "2026-03-02T00:00Z"}, "trigger it without a logical date"),
+    ],
+)
+def test_a_window_that_cannot_be_meant_is_refused(
+    key: str | None, interval: tuple[datetime | None, datetime | None], conf: Mapping[str, Any], said: str
+) -> None:
+    with pytest.raises(SettingError, match=said):
+        window_of(key, interval, conf)

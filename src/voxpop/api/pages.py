@@ -16,6 +16,7 @@ from voxpop import alerting
 from voxpop.api.marks import pieces
 from voxpop.app import App
 from voxpop.records import Alert, TrendPoint
+from voxpop.signals.meaning import OPERATIONAL
 from voxpop.signals.windows import hour_of, silences
 from voxpop.store import alerts, counts, deadletters, moves, queries, trends
 from voxpop.store import models as model_versions
@@ -23,6 +24,7 @@ from voxpop.text.mask import mask
 
 templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
 templates.env.globals["pieces"] = pieces
+templates.env.globals["operational"] = OPERATIONAL
 templates.env.filters["when"] = lambda at: f"{at:%a %d %b %Y %H:%M} UTC" if at else "never"
 templates.env.filters["link"] = lambda url: url if url and url.startswith(("http://", "https://")) else None
 

@@ -1,5 +1,5 @@
 """Messages to people and programs: one interface, a receiver's address picks how it is reached."""
 
-from voxpop.notify.base import Message, Receiver, deliver
+from voxpop.notify.base import File, Message, Receiver, deliver
 
-__all__ = ["Message", "Receiver", "deliver"]
+__all__ = ["File", "Message", "Receiver", "deliver"]

@@ -33,6 +33,15 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
         return f"Receiver({self.name!r})"
 
 
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that goes with a message."""
+
+    name: str
+    type: str
+    """As in ``image/png``."""
+    content: bytes
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What is told.
 
@@ -42,6 +51,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         body: plain text.
         gravity: how it is coloured.
         data: what a program gets, as plain values.
+        html: the body for mail; empty: there is only the plain text. Its pictures are ``cid:`` and a file's name.
+        files: pictures of the HTML and what is attached; who can take no files goes without.
     """
 
     key: str
@@ -49,6 +60,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     body: str
     gravity: Gravity = "warning"
     data: dict[str, Any] = {}
+    html: str = ""
+    files: tuple[File, ...] = ()
 
 
 def deliver(receiver: Receiver, message: Message, now: datetime) -> str:

@@ -8,6 +8,8 @@ A life is the list of its moves and nothing else, so a process that is killed an
 the same rows, goes on where the rows end. ``due`` says which moves are due at a time, ``fold`` what life they make;
 both are pure. Telling people is a move too ("told", "withheld"), written in the transaction that queues the message.
 
+An alert that becomes graver while it lasts, whether somebody has taken it on or not, is told again, once a rise.
+
 Grouping, repeat intervals, silences and inhibition are those of Prometheus's Alertmanager; acknowledging and
 escalation are those of a pager.
 """
@@ -19,10 +21,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from voxpop.signals.severity import SEVERITIES, Severity
+
 Phase = Literal["pending", "firing", "acknowledged", "escalated", "resolved", "reopened"]
-Kind = Literal["opened", "fired", "acknowledged", "escalated", "resolved", "reopened", "told", "withheld"]
+Kind = Literal["opened", "fired", "graver", "acknowledged", "escalated", "resolved", "reopened", "told", "withheld"]
 ByPerson = Literal["acknowledged", "resolved"]
-Notice = Literal["firing", "repeated", "escalated", "resolved", "reopened"]
+Notice = Literal["firing", "graver", "repeated", "escalated", "resolved", "reopened"]
 """What people are told of an alert."""
 
 PHASES: dict[Kind, Phase] = {
@@ -43,7 +47,10 @@ OVER = "over"
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """One row of a life: what happened, by whom, when; ``note`` is the notice told, or why it was withheld."""
+    """One row of a life: what happened, by whom, when.
+
+    ``note`` is the notice told, why it was withheld, or, of an alert that fires or becomes graver, how grave it is.
+    """
 
     kind: Kind
     at: datetime
@@ -70,6 +77,7 @@ class Now:
     Attributes:
         active: whether the signal that raised it is still over its cut.
         seen: when it was first seen.
+        severity: how grave it is.
         held: people may not be told now (quiet hours, a wait of the group), but must be later.
         withheld: why people shall not be told at all of what happens now (a silence, a graver alert); empty: nothing.
     """
@@ -77,6 +85,7 @@ class Now:
     at: datetime
     active: bool
     seen: datetime
+    severity: Severity = "watch"
     held: bool = False
     withheld: str = ""
 
@@ -91,6 +100,8 @@ class Life:
         over: whether the signal was over at the last look; one that is seen again after that reopens the alert.
         alarmed_at: when it last fired or was reopened.
         escalated_at: when it was escalated since.
+        severity: the gravest that it has been since; None where nobody noted it.
+        graver: whether it has become graver since people were last told of it, or took it on.
         told: the last notice since it last fired or was reopened.
         told_at: when that was.
         first_told_at: when the first of these was.
@@ -103,6 +114,8 @@ class Life:
     over: bool = False
     alarmed_at: datetime | None = None
     escalated_at: datetime | None = None
+    severity: Severity | None = None
+    graver: bool = False
     told: str = ""
     told_at: datetime | None = None
     first_told_at: datetime | None = None
@@ -130,14 +143,24 @@ def after(life: Life | None, move: Move) -> Life:
         return Life(phase="pending", opened_at=move.at)
     life = replace(life, moves=life.moves + 1)
     if move.kind == "told":
-        return replace(life, told=move.note, told_at=move.at, first_told_at=life.first_told_at or move.at, withheld="")
+        first = life.first_told_at or move.at
+        return replace(life, told=move.note, told_at=move.at, first_told_at=first, graver=False, withheld="")
     if move.kind == "withheld":
         return replace(life, withheld=move.note)
     if move.kind in ("fired", "reopened"):
-        return Life(phase=PHASES[move.kind], opened_at=life.opened_at, alarmed_at=move.at, moves=life.moves)
+        fresh = Life(phase=PHASES[move.kind], opened_at=life.opened_at, alarmed_at=move.at, moves=life.moves)
+        return replace(fresh, severity=_severity(move))
+    if move.kind == "graver":
+        return replace(life, severity=_severity(move), graver=True)
     if move.kind == "escalated":
         return replace(life, phase="escalated", escalated_at=move.at)
-    return replace(life, phase=PHASES[move.kind], over=life.over or (move.kind == "resolved" and move.note == OVER))
+    over = life.over or (move.kind == "resolved" and move.note == OVER)
+    return replace(life, phase=PHASES[move.kind], over=over, graver=False)
+
+
+def _severity(move: Move) -> Severity | None:
+    """How grave the alert was by this move; None in lives from before this was noted."""
+    return next((severity for severity in SEVERITIES if severity == move.note), None)
 
 
 def due(life: Life | None, now: Now, policy: Policy) -> list[Move]:
@@ -165,10 +188,20 @@ def _change(life: Life | None, now: Now, policy: Policy) -> Move | None:
     if not now.active:
         return None if life.over else Move(kind="resolved", at=now.at, note=OVER)
     if life.over:
-        return Move(kind="reopened", at=now.at)
+        return Move(kind="reopened", at=now.at, note=now.severity)
     if life.phase == "pending":
-        return Move(kind="fired", at=now.at) if now.at - life.opened_at >= policy.wait else None
+        waited = now.at - life.opened_at >= policy.wait
+        return Move(kind="fired", at=now.at, note=now.severity) if waited else None
+    if _risen(life, now):
+        return Move(kind="graver", at=now.at, note=now.severity)
     return Move(kind="escalated", at=now.at) if _unanswered(life, now, policy) else None
+
+
+def _risen(life: Life, now: Now) -> bool:
+    """Whether it is graver than it has been since it last fired; what a person has resolved is done with."""
+    if life.severity is None or life.phase == "resolved":
+        return False
+    return SEVERITIES.index(now.severity) > SEVERITIES.index(life.severity)
 
 
 def _unanswered(life: Life, now: Now, policy: Policy) -> bool:
@@ -189,11 +222,13 @@ def owed(life: Life, at: datetime, policy: Policy) -> Notice | None:
         unheard = not life.told and life.withheld
         return None if life.told == "resolved" or unheard else "resolved"
     if life.phase not in ALARMING:
-        return None
+        return "graver" if life.phase == "acknowledged" and life.graver else None
     if life.told_at is None:
         return "reopened" if life.phase == "reopened" else "firing"
     if life.escalated_at is not None and life.told_at < life.escalated_at:
         return "escalated"
+    if life.graver:
+        return "graver"
     repeats = policy.repeat > timedelta(0) and at - life.told_at >= policy.repeat
     return "repeated" if repeats else None
 

@@ -8,8 +8,18 @@ from voxpop.records import Alert
 
 RISK = "risk"
 """The rule of events that are serious however few tell of them."""
+STANDING = "standing"
+"""The rule of sources whose word counts: one negative story of theirs is enough."""
+SLIDE = "slide"
+"""The rule of opinion that gets worse over days."""
+SPREAD = "spread"
+"""The rule of a story that reaches far more people than its voice usually does."""
 FEED = "feed"
 """The rule whose alerts are about a source and not about an entity: it fell silent."""
+DRIFT = "drift"
+"""The rule whose alerts are about the stream as a whole: it, or what is read in it, is not what it was."""
+OPERATIONAL = (FEED, DRIFT)
+"""Rules whose alerts are for those who run the installation."""
 _QUOTE_CHARACTERS = 160
 
 
@@ -32,6 +42,7 @@ class Evidence(NamedTuple):
         usual_negative: share of the stories read in the fortnight before that were negative; None without any.
         corrected: documents cited that read otherwise now.
         withdrawn: documents among these that no longer speak of the entity.
+        moved: of a drift, its shares and what was usual; empty for other alerts.
     """
 
     name: str
@@ -49,6 +60,7 @@ class Evidence(NamedTuple):
     usual_negative: float | None
     corrected: int
     withdrawn: int
+    moved: str = ""
 
 
 def line(alert: Alert, evidence: Evidence) -> str:
@@ -58,6 +70,9 @@ def line(alert: Alert, evidence: Evidence) -> str:
         return (
             f"{evidence.name}: no data for {_count(alert.hours, 'hour', 'hours')}, in which {usual}; this is not calm"
         )
+    if alert.rule == DRIFT:
+        index = f"population stability index {alert.score:.2f}, large from {alert.cut:.2f} on"
+        return f"{evidence.name}: the week is not like the four before ({index}): {evidence.moved}"
     about = ", ".join(part for part in (evidence.event, evidence.topic) if part)
     parts = [evidence.name + (f" ({about})" if about else "") + ": " + _quoted(evidence) + _figures(alert, evidence)]
     if evidence.read:
@@ -70,27 +85,45 @@ def line(alert: Alert, evidence: Evidence) -> str:
     return "; ".join(parts)
 
 
-def _quoted(evidence: Evidence) -> str:
-    if not evidence.quote:
-        return ""
+def quoted(evidence: Evidence) -> str:
+    """The words that are quoted, cut where they are long; empty without any."""
     words = " ".join(evidence.quote.split())
     if len(words) > _QUOTE_CHARACTERS:
         words = words[: _QUOTE_CHARACTERS - 1].rsplit(" ", 1)[0] + "…"
+    return words
+
+
+def _quoted(evidence: Evidence) -> str:
+    words = quoted(evidence)
+    if not words:
+        return ""
     how = f", {evidence.factuality}" if evidence.factuality not in ("", "asserted") else ""
     return f"“{words}” ({evidence.source}{how}); "
 
 
 def _figures(alert: Alert, evidence: Evidence) -> str:
+    where = f", from {_count(evidence.sources, 'source', 'sources')}, reach {evidence.reach:,}"
+    return _told(alert) + where
+
+
+def _told(alert: Alert) -> str:
+    """How much was told, against what is usual."""
     span = f"{alert.hours} hours" if alert.hours > 1 else "one hour"
-    usual = f"{alert.expected:.1f}" if alert.expected >= _LEAST_SHOWN else "next to none"
-    against = f" where {usual} are usual" if alert.rule != RISK else ", each of which is serious"
-    return (
-        f"{_count(alert.stories, 'story', 'stories')} in {span}{against},"
-        f" from {_count(evidence.sources, 'source', 'sources')}, reach {evidence.reach:,}"
-    )
+    stories = _count(alert.stories, "story", "stories")
+    if alert.rule == SLIDE:
+        days, usual = f"{alert.hours // 24} days", f"{alert.expected:.0f} are usual"
+        return f"{alert.negative_stories} of {stories} in {days} read as negative where {usual}"
+    if alert.rule == SPREAD:
+        return f"{stories} gained a reach of {alert.reach:,} in {span} where {alert.expected:,.0f} is usual"
+    if alert.rule in (RISK, STANDING):
+        why = "each of which is serious" if alert.rule == RISK else "told by a source whose word counts"
+        return f"{stories} in {span}, {why}"
+    usual = f"{alert.expected:.1f}" if alert.expected >= LEAST_SHOWN else "next to none"
+    return f"{stories} in {span} where {usual} are usual"
 
 
-_LEAST_SHOWN = 0.1
+LEAST_SHOWN = 0.1
+"""A usual count below this is next to none."""
 
 
 def _usual(evidence: Evidence) -> str:

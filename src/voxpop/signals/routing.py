@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from voxpop.signals.lifecycle import Policy
+from voxpop.signals.severity import SEVERITIES as SEVERITIES
+from voxpop.signals.severity import Severity as Severity
+from voxpop.signals.severity import at_least
 
-Severity = Literal["watch", "serious", "critical"]
-SEVERITIES: tuple[Severity, ...] = ("watch", "serious", "critical")
 Grouping = Literal["entity", "rule", "sector", "watchlist"]
 
 _CRITICAL_TIMES = 2.0
@@ -123,11 +124,6 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
         named = ((self.entity, subject.entity), (self.rule, subject.rule), (self.sector, subject.sector))
         met = all(not wanted or wanted == found for wanted, found in named)
         return met and self.starts_at <= at < self.until and at_least(self.severity, subject.severity)
-
-
-def at_least(severity: Severity, least: Severity) -> bool:
-    """Whether ``severity`` is as grave as ``least`` or graver."""
-    return SEVERITIES.index(severity) >= SEVERITIES.index(least)
 
 
 def severity_of(score: float, cut: float, worst_event: int) -> Severity:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from voxpop.records import Alert
 from voxpop.store import bulk, tables
+from voxpop.store.locks import commit_order
 
 _EVIDENCE = text(
     "SELECT (array_agg(m.document_id ORDER BY m.published_at, m.document_id))[1] AS opener,"
@@ -30,8 +33,14 @@ def evidence(
     return tuple(row.opener for row in rows)
 
 
-def save(connection: Connection, alert: Alert, state: str) -> bool:
-    """Stores the alert, or brings the one of the same id up to date; True if it is new."""
+def save(connection: Connection, alert: Alert, state: str, last: datetime | None = None) -> bool:
+    """Stores the alert, or brings the one of the same id up to date; True if it is new.
+
+    What it says is also appended to its revisions, unless it said just that.
+
+    Args:
+        last: the last moment at which its signal was over the cut; None: when it fired.
+    """
     values = {
         "alert_id": alert.id,
         "entity_id": alert.entity,
@@ -49,16 +58,19 @@ def save(connection: Connection, alert: Alert, state: str) -> bool:
         "reach": alert.reach,
         "model": alert.model,
     }
-    changing = ("state", "score", "hours", "stories", "negative_stories", "unread_stories", "expected", "reach")
     statement = insert(tables.alerts).values(**values)
     new = connection.execute(
         statement.on_conflict_do_update(
-            index_elements=["alert_id"], set_={name: statement.excluded[name] for name in changing}
+            index_elements=["alert_id"], set_={name: statement.excluded[name] for name in _CHANGING}
         ).returning(text("xmax = 0"))
     ).scalar_one()
-    _cite(connection, alert)
+    cited = _cite(connection, alert)
+    said = {name: values[name] for name in _CHANGING} | {"last_at": last or alert.fired_at}
+    _append(connection, alert.id, said | {"documents": list(cited), "document_revisions": list(cited.values())})
     return bool(new)
 
+
+_CHANGING = ("state", "score", "hours", "stories", "negative_stories", "unread_stories", "expected", "reach")
 
 _CITED = text(
     "SELECT e.document_id, e.revision, d.revision IS DISTINCT FROM e.revision AS changed FROM alert_evidence e"
@@ -66,8 +78,8 @@ _CITED = text(
 )
 
 
-def _cite(connection: Connection, alert: Alert) -> None:
-    """Makes the evidence that of ``alert``, each document in the revision that was cited first.
+def _cite(connection: Connection, alert: Alert) -> dict[str, str]:
+    """Makes the evidence that of ``alert``, each document in the revision that was cited first; returns both.
 
     One that was cited and has been corrected since stays, last, even where it is adverse no more.
     """
@@ -79,27 +91,70 @@ def _cite(connection: Connection, alert: Alert) -> None:
         {"ids": list(alert.evidence)},
     )
     revisions = {row.document_id: row.revision for row in rows} | revisions
-    connection.execute(tables.alert_evidence.delete().where(tables.alert_evidence.c.alert_id == alert.id))
-    bulk.upsert(
-        connection,
-        tables.alert_evidence,
-        ["alert_id", "rank", "document_id", "revision"],
-        [(alert.id, rank, d, revisions[d]) for rank, d in enumerate([*alert.evidence, *kept])],
-    )
+    wanted = {document: revisions[document] for document in (*alert.evidence, *kept)}
+    if list(wanted) != [row.document_id for row in cited]:
+        connection.execute(tables.alert_evidence.delete().where(tables.alert_evidence.c.alert_id == alert.id))
+        rows_of = [(alert.id, rank, document, revision) for rank, (document, revision) in enumerate(wanted.items())]
+        bulk.upsert(connection, tables.alert_evidence, ["alert_id", "rank", "document_id", "revision"], rows_of)
+    return wanted
 
 
-def stored(connection: Connection) -> list[Alert]:
-    """All alerts with their evidence, by the time at which they fired."""
+def _append(connection: Connection, alert: str, said: dict[str, Any]) -> None:
+    """Adds a revision that says ``said``, unless the last one does."""
+    t = tables.alert_revisions
+    row = connection.execute(
+        select(t).where(t.c.alert_id == alert).order_by(t.c.revision.desc()).limit(1)
+    ).one_or_none()
+    last = {} if row is None else row._asdict()
+    if any(last.get(name) != value for name, value in said.items()):
+        commit_order(connection)
+        connection.execute(t.insert().values(alert_id=alert, revision=last.get("revision", 0) + 1, **said))
+
+
+def stored(connection: Connection, ids: Sequence[str] | None = None) -> list[Alert]:
+    """All alerts with their evidence, or those of the ids ``ids``, by the time at which they fired."""
     rows = connection.execute(
         text(
             "SELECT a.alert_id AS id, a.entity_id AS entity, a.rule, a.fired_at, a.window_start, a.score, a.cut,"
             " a.hours, a.stories, a.negative_stories, a.unread_stories, a.expected, a.reach, a.model, "
             " array(SELECT e.document_id FROM alert_evidence e"
             "  WHERE e.alert_id = a.alert_id ORDER BY e.rank) AS evidence"
-            " FROM alerts a ORDER BY a.fired_at, a.alert_id"
-        )
+            " FROM alerts a WHERE CAST(:ids AS text[]) IS NULL OR a.alert_id = ANY(:ids)"
+            " ORDER BY a.fired_at, a.alert_id"
+        ),
+        {"ids": None if ids is None else list(ids)},
     )
     return [Alert(**{**row._mapping, "evidence": tuple(row.evidence)}) for row in rows]
+
+
+def resolve_others(connection: Connection, rule: str, standing: Collection[str]) -> None:
+    """Resolves the alerts of a rule that are none of those that still stand."""
+    connection.execute(
+        text("UPDATE alerts SET state = 'resolved' WHERE rule = :rule AND alert_id <> ALL(:standing)"),
+        {"rule": rule, "standing": list(standing)},
+    )
+
+
+class Raised(NamedTuple):
+    """An alert that was raised before, by when its window began."""
+
+    id: str
+    entity: str
+    window_start: datetime
+    open: bool
+    """Its signal was still over the cut when it was last looked at."""
+
+
+def raised(connection: Connection, rule: str, since: datetime) -> list[Raised]:
+    """The alerts of a rule that are open or began at ``since`` or later, by when they fired."""
+    rows = connection.execute(
+        text(
+            "SELECT alert_id, entity_id, window_start, state = 'firing' FROM alerts"
+            " WHERE rule = :rule AND (window_start >= :since OR state = 'firing') ORDER BY fired_at, alert_id"
+        ),
+        {"rule": rule, "since": since},
+    )
+    return [Raised(*row) for row in rows]
 
 
 def cuts(connection: Connection, rule: str, model: str) -> list[tuple[datetime, float]]:

@@ -21,9 +21,13 @@ def unread(connection: Connection) -> int:
     )
 
 
-def heard(connection: Connection) -> dict[str, list[datetime]]:
-    """When each source published, in order."""
+def heard(connection: Connection, since: datetime | None = None) -> dict[str, list[datetime]]:
+    """When each source published, from ``since`` on, in order."""
     rows = connection.execute(
-        text("SELECT source, array_agg(published_at ORDER BY published_at) AS times FROM documents GROUP BY source")
+        text(
+            "SELECT source, array_agg(published_at ORDER BY published_at) AS times FROM documents"
+            " WHERE CAST(:since AS timestamptz) IS NULL OR published_at >= :since GROUP BY source"
+        ),
+        {"since": since},
     )
     return {row.source: row.times for row in rows}

@@ -129,6 +129,7 @@ engagements = Table(
     Column("replies", BigInteger, primary_key=True),
     Column("as_of", UTC_TIME, nullable=False, comment="when the item was last changed, by its source"),
     Column("received_at", UTC_TIME, nullable=False),
+    _now(),
     comment="Reach and replies of an item as seen at a time; a figure seen before adds nothing.",
 )
 
@@ -282,6 +283,19 @@ cuts = Table(
     _now(),
 )
 
+drifts = Table(
+    "drifts",
+    metadata,
+    Column("measure", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("until", UTC_TIME, primary_key=True),
+    Column("score", Float, nullable=False),
+    Column("recent", JSONB, nullable=False),
+    Column("usual", JSONB, nullable=False),
+    _now(),
+    comment="Of each day how far the last week's shares of categories were from those of the four weeks before.",
+)
+
 alerts = Table(
     "alerts",
     metadata,
@@ -311,6 +325,27 @@ alert_evidence = Table(
     Column("rank", Integer, primary_key=True),
     Column("document_id", Text, nullable=False),
     Column("revision", Text, nullable=False),
+)
+
+alert_revisions = Table(
+    "alert_revisions",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("hours", Integer, nullable=False),
+    Column("stories", Integer, nullable=False),
+    Column("negative_stories", Integer, nullable=False),
+    Column("unread_stories", Integer, nullable=False),
+    Column("expected", Float, nullable=False),
+    Column("reach", BigInteger, nullable=False),
+    Column("last_at", UTC_TIME, nullable=False, comment="the last moment at which the signal was over its cut"),
+    Column("documents", ARRAY(Text), nullable=False, comment="the evidence, in its order"),
+    Column("document_revisions", ARRAY(Text), nullable=False),
+    _now(),
+    Index("ix_alert_revisions_available_at", "available_at"),
+    comment="What an alert said at each time; appended where it changed, never overwritten.",
 )
 
 alert_moves = Table(
@@ -373,6 +408,23 @@ delivery_log = Table(
     Column("said", Text, nullable=False),
     Column("received_at", UTC_TIME, nullable=False),
     comment="Each attempt at a message.",
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("report_id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("watchlist", Text, nullable=False),
+    Column("starts_at", UTC_TIME, nullable=False),
+    Column("until", UTC_TIME, nullable=False),
+    Column("as_of", UTC_TIME, nullable=False),
+    Column("lang", Text, nullable=False),
+    Column("happened", Boolean, nullable=False, comment="false: there was nothing to tell"),
+    Column("html", Text, nullable=False),
+    Column("files", JSONB, nullable=False, comment="pictures and PDF: name, type and base64 of each"),
+    Column("received_at", UTC_TIME, nullable=False),
+    comment="Reports that were due, as they were sent.",
 )
 
 # ------------------------------------------------------------------------------------------------ the log

@@ -25,6 +25,13 @@ _MARK = text(
     " ORDER BY 1, 2 ON CONFLICT DO NOTHING"
 )
 
+_REOPEN = text(
+    "INSERT INTO stale_windows (entity_id, start)"
+    " SELECT DISTINCT m.entity_id, date_trunc('hour', d.published_at, 'UTC') FROM documents d"
+    "  JOIN mentions m ON m.document_id = d.document_id AND m.revision = d.revision"
+    " WHERE d.published_at >= :start AND d.published_at < :end ORDER BY 1, 2 ON CONFLICT DO NOTHING"
+)
+
 _TAKE = text(
     "DELETE FROM stale_windows WHERE (entity_id, start) IN"
     " (SELECT entity_id, start FROM stale_windows ORDER BY start, entity_id LIMIT :limit) RETURNING entity_id, start"
@@ -38,6 +45,7 @@ _LATEST = text(
     " FROM trend_points WHERE model = :model"
     " AND (CAST(:entity AS text) IS NULL OR entity_id = :entity)"
     " AND (CAST(:as_of AS timestamptz) IS NULL OR available_at <= :as_of)"
+    " AND (CAST(:since AS timestamptz) IS NULL OR start >= :since)"
     " ORDER BY entity_id, start, revision DESC"
 )
 
@@ -45,6 +53,11 @@ _LATEST = text(
 def mark_stale(connection: Connection, *, documents: Collection[str] = (), stories: Collection[str] = ()) -> None:
     """Marks each window that counts one of the documents, or one of the stories (in the hour of its first)."""
     connection.execute(_MARK, {"documents": list(documents), "stories": list(stories)})
+
+
+def reopen(connection: Connection, start: datetime, end: datetime) -> None:
+    """Marks every window of an hour in [start, end), whether or not anything in it changed."""
+    connection.execute(_REOPEN, {"start": start, "end": end})
 
 
 def refresh(connection: Connection, model: str, *, limit: int = 2000) -> int:
@@ -65,11 +78,17 @@ def refresh(connection: Connection, model: str, *, limit: int = 2000) -> int:
 
 
 def latest(
-    connection: Connection, model: str, *, entity: str | None = None, as_of: datetime | None = None
+    connection: Connection,
+    model: str,
+    *,
+    entity: str | None = None,
+    as_of: datetime | None = None,
+    since: datetime | None = None,
 ) -> list[TrendPoint]:
-    """The last revision of each window that was available at ``as_of`` (None: now), by entity and start.
+    """The last revision of each window from ``since`` on that was available at ``as_of`` (None: now), by entity and
+    start.
 
     Windows in which nothing was said have no point.
     """
-    rows = connection.execute(_LATEST, {"model": model, "entity": entity, "as_of": as_of})
+    rows = connection.execute(_LATEST, {"model": model, "entity": entity, "as_of": as_of, "since": since})
     return [TrendPoint(**row._mapping) for row in rows]

@@ -107,27 +107,32 @@ def _write_engagements(connection: Connection, documents: Iterable[Document]) ->
 
 
 def _write_mentions(connection: Connection, documents: Sequence[Document]) -> None:
-    """The mentions of each document are those of its latest linking."""
-    connection.execute(
-        text(
-            "DELETE FROM mentions m USING unnest(CAST(:ids AS text[]), CAST(:revisions AS text[]))"
-            " AS d(document_id, revision)"
-            " WHERE (m.document_id, m.revision) = (d.document_id, d.revision)"
-        ),
-        {"ids": [d.id for d in documents], "revisions": [d.revision for d in documents]},
-    )
+    """The mentions of each document are those of its latest linking; one that it had before stays as it is."""
     columns = ["document_id", "revision", "entity_id", "start", "end", "relevance", "confidence", "published_at"]
-    bulk.upsert(
-        connection,
-        tables.mentions,
-        columns,
-        [
-            (d.id, d.revision, m.entity, m.start, m.end, m.relevance, m.confidence, d.published_at)
-            for d in documents
-            for m in d.mentions
-        ],
-        fresh=True,
+    rows = [
+        (d.id, d.revision, m.entity, m.start, m.end, m.relevance, m.confidence, d.published_at)
+        for d in documents
+        for m in d.mentions
+    ]
+    connection.execute(
+        _UNLINK,
+        {"ids": [d.id for d in documents], "revisions": [d.revision for d in documents]}
+        | {f"new_{name}": [row[n] for row in rows] for n, name in enumerate(columns)},
     )
+    bulk.upsert(connection, tables.mentions, columns, rows, fresh=True)
+
+
+_UNLINK = text(
+    "DELETE FROM mentions m USING unnest(CAST(:ids AS text[]), CAST(:revisions AS text[])) AS d(document_id, revision)"
+    " WHERE (m.document_id, m.revision) = (d.document_id, d.revision) AND NOT EXISTS ("
+    "  SELECT FROM unnest(CAST(:new_document_id AS text[]), CAST(:new_revision AS text[]),"
+    "   CAST(:new_entity_id AS text[]), CAST(:new_start AS int[]), CAST(:new_end AS int[]),"
+    "   CAST(:new_relevance AS text[]), CAST(:new_confidence AS real[]), CAST(:new_published_at AS timestamptz[]))"
+    '   AS n(document_id, revision, entity_id, start, "end", relevance, confidence, published_at)'
+    "  WHERE (n.document_id, n.revision, n.entity_id, n.start) = (m.document_id, m.revision, m.entity_id, m.start)"
+    '   AND (n."end", n.relevance, n.confidence, n.published_at)'
+    '    = (m."end", m.relevance, m.confidence, m.published_at))'
+)
 
 
 def _write_results(connection: Connection, readings: Iterable[Reading]) -> None:

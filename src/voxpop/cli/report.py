@@ -1,0 +1,177 @@
+"""``report``: what turned, what is new, what faded and who answered, to read, to keep and to send."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from voxpop.cli import Json, app, console, emit, told
+
+if TYPE_CHECKING:
+    from voxpop.alertsfile import Rules
+    from voxpop.app import App
+    from voxpop.reports.content import Kind
+    from voxpop.reports.words import Lang as Language
+
+report_app = typer.Typer(help="Reports of a morning or a week, for people to forward.", no_args_is_help=True)
+app.add_typer(report_app, name="report")
+
+Watchlist = Annotated[str, typer.Option(help="all, own, or a sector of the watchlist.")]
+AsOf = Annotated[
+    str, typer.Option("--as-of", help="Only what was known at this time, as 2026-03-12T07:00Z; default: now.")
+]
+Until = Annotated[
+    str,
+    typer.Option(help="Where the report's window ends, for history that was read late; default: the time of --as-of."),
+]
+Lang = Annotated[str, typer.Option(help="en or zh; what documents say stays as it is.")]
+Zone = Annotated[str, typer.Option(help="Time zone of the times that are shown.")]
+Html = Annotated[Path | None, typer.Option(help="Write it as one HTML page.")]
+Pdf = Annotated[Path | None, typer.Option(help="Write it as PDF.")]
+Empty = Annotated[bool, typer.Option(help="Send it even where nothing happened.")]
+Send = Annotated[
+    bool, typer.Option("--send", help="Send the one that was last due, to those whom the alerts file names for it.")
+]
+
+
+@report_app.command(epilog="Example: voxpop report morning --watchlist own --html morning.html --pdf morning.pdf")
+def morning(
+    watchlist: Watchlist = "all",
+    as_of: AsOf = "",
+    until: Until = "",
+    lang: Lang = "en",
+    zone: Zone = "UTC",
+    html: Html = None,
+    pdf: Pdf = None,
+    send: Send = False,
+    empty: Empty = False,
+    as_json: Json = False,
+) -> None:
+    """The last 24 hours. Without --html, --pdf or --send it is printed."""
+    with told():
+        if send:
+            _send("morning", watchlist, _time(as_of), empty)
+        else:
+            _show(_Wanted("morning", watchlist, _time(as_of), _time(until), _lang(lang), zone), html, pdf, as_json)
+
+
+@report_app.command(epilog="Example: voxpop report weekly --lang zh --pdf weekly.pdf")
+def weekly(
+    watchlist: Watchlist = "all",
+    as_of: AsOf = "",
+    until: Until = "",
+    lang: Lang = "en",
+    zone: Zone = "UTC",
+    html: Html = None,
+    pdf: Pdf = None,
+    send: Send = False,
+    empty: Empty = False,
+    as_json: Json = False,
+) -> None:
+    """The last seven days. Without --html, --pdf or --send it is printed."""
+    with told():
+        if send:
+            _send("weekly", watchlist, _time(as_of), empty)
+        else:
+            _show(_Wanted("weekly", watchlist, _time(as_of), _time(until), _lang(lang), zone), html, pdf, as_json)
+
+
+class _Wanted(NamedTuple):
+    """What was asked for."""
+
+    kind: Kind
+    watchlist: str
+    as_of: datetime | None
+    until: datetime | None
+    lang: Language
+    zone: str
+
+
+def _show(wanted: _Wanted, html: Path | None, pdf: Path | None, as_json: bool) -> None:
+    """Writes the files that are wanted, or prints the report."""
+    from voxpop.alertsfile import check_zone
+    from voxpop.app import App
+    from voxpop.reports import jobs, page, paper
+    from voxpop.reports.build import Asked
+    from voxpop.reports.view import plain, view
+
+    with App() as live:
+        as_of = wanted.as_of or datetime.now(UTC)
+        check_zone(wanted.zone, "--zone")
+        asked = Asked(wanted.kind, wanted.watchlist, wanted.until or as_of, as_of, wanted.zone, _model(live))
+        report = jobs.read(live.engine, asked, live.settings)
+        shown = view(report, wanted.lang, _rules(live).dashboard)
+        if as_json:
+            emit(shown)
+        elif html is None and pdf is None:
+            console.print(plain(shown), markup=False, highlight=False, soft_wrap=True)
+        pictures = page.drawn(report) if html or pdf else []
+        if html is not None:
+            html.write_text(page.standing_alone(shown, pictures), "utf-8")
+        if pdf is not None:
+            pdf.write_bytes(paper.pdf(shown, pictures))
+
+
+def _send(kind: Kind, watchlist: str, as_of: datetime | None, empty: bool) -> None:
+    """Queues the report for whoever gets such a one and has not got it, and sends what waits."""
+    import msgspec
+
+    from voxpop import alerting
+    from voxpop.app import App
+    from voxpop.reports import jobs
+
+    with App() as live:
+        rules, now, queued = _rules(live), datetime.now(UTC), 0
+        around = live.surroundings(_model(live))
+        for mailing in jobs.mailings(rules, kind, watchlist):
+            end = as_of or jobs.due_at(mailing, now)
+            wanted = msgspec.structs.replace(mailing, empty=mailing.empty or empty)
+            queued += jobs.send(around, rules, wanted, end, end, now)
+        alerting.run(live.engine, rules, live.settings.home, now)
+        if queued:
+            console.print(f"queued for {queued} receivers, and sent as far as they answer")
+        else:
+            console.print("nothing was sent: nothing happened, or everybody has it already, or sending is held")
+
+
+def _model(live: App) -> str:
+    from voxpop.errors import SettingError
+    from voxpop.store import models
+
+    with live.engine.connect() as connection:
+        model = models.active(connection)
+    if model is None:
+        raise SettingError("nothing was read yet: `voxpop run` reads what comes in")
+    return model
+
+
+def _rules(live: App) -> Rules:
+    from voxpop import alertsfile
+
+    s = live.settings
+    return alertsfile.load(s.alerts_file, f"http://{s.host}:{s.port}")
+
+
+def _lang(written: str) -> Language:
+    from voxpop.errors import SettingError
+    from voxpop.reports.words import LANGS
+
+    found = next((lang for lang in LANGS if lang == written), None)
+    if found is None:
+        raise SettingError(f"reports are written in {' and '.join(LANGS)}, not in {written!r}")
+    return found
+
+
+def _time(written: str) -> datetime | None:
+    from voxpop.errors import SettingError
+
+    if not written:
+        return None
+    try:
+        at = datetime.fromisoformat(written)
+    except ValueError:
+        raise SettingError(f"{written!r} is no time; one is written 2026-03-12T07:00Z") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,156 @@
+"""Airflow with a metadata database of its own, and its processes, for tests of the DAGs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from voxpop.settings import Settings
+
+DAGS = Path(__file__).parents[2] / "dags"
+DRIVER = Path(__file__).with_name("driver.py")
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """An installation: its metadata database, and what its processes are told in their environment."""
+
+    database: Path
+    environ: Mapping[str, str]
+
+    @property
+    def home(self) -> Path:
+        """The folder of its configuration and logs."""
+        return Path(self.environ["AIRFLOW_HOME"])
+
+    def copy(self, database: Path, **more: str) -> Airflow:
+        """One that starts from the same tables and changes its own."""
+        shutil.copyfile(self.database, database)
+        return Airflow(database, {**self.environ, **more, **_at(database)})
+
+    def command(self, *arguments: str) -> None:
+        """Runs a command to its end."""
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments],
+            env=dict(self.environ),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=170,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _at(database: Path) -> dict[str, str]:
+    return {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database}?timeout=60"}
+
+
+def installed(home: Path) -> Airflow:
+    """A new installation over our DAGs with its pools, on SQLite."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "VOXPOP"))}
+    told = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+    }
+    database = home / "airflow.db"
+    airflow = Airflow(database, {**ours, **told, **_at(database)})
+    airflow.command("db", "migrate")
+    airflow.command("pools", "import", str(DAGS / "pools.json"))
+    return airflow
+
+
+@dataclass
+class Ran:
+    """A run of a DAG by ``dag.test()``."""
+
+    state: str
+    tasks: dict[str, str]
+    tries: dict[str, int]
+    torch: bool
+    """Whether it imported torch."""
+
+
+class Driver:
+    """Runs DAGs by ``dag.test()`` in a process of its own, one after another."""
+
+    def __init__(self, process: subprocess.Popen[str], settings: Settings) -> None:
+        self._process, self._settings = process, settings
+
+    def __call__(
+        self,
+        dag: str,
+        *,
+        conf: Mapping[str, str] | None = None,
+        at: str | None = None,
+        once: bool = False,
+        **settings: str,
+    ) -> Ran:
+        """Runs the DAG over the test's database.
+
+        Args:
+            dag: its name.
+            conf: what a person gives it.
+            at: its logical date, whose data interval is the last one before; None: it has neither.
+            once: whether a task that fails is given up at once.
+            settings: of Voxpop, by their names.
+        """
+        ours = {"VOXPOP_DATABASE_URL": self._settings.database_url, "VOXPOP_HOME": str(self._settings.home)}
+        environ = ours | {f"VOXPOP_{name.upper()}": value for name, value in settings.items()}
+        asked = {"dag": dag, "conf": conf, "at": at, "once": once, "environ": environ}
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(json.dumps(asked) + "\n")
+        stdin.flush()
+        return Ran(**_answer(stdout))
+
+
+def _answer(stdout: IO[str]) -> dict[str, Any]:
+    """The next answer among what Airflow prints."""
+    said = []
+    for line in stdout:
+        if line.startswith("RAN "):
+            found: dict[str, Any] = json.loads(line.removeprefix("RAN "))
+            return found
+        said.append(line)
+    raise AssertionError("the driver ended:\n" + "".join(said[-50:]))
+
+
+@pytest.fixture(scope="package")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
+    """An installation to copy from."""
+    pytest.importorskip("airflow.sdk", reason="Airflow is not installed: pip install 'voxpop[airflow]'")
+    return installed(tmp_path_factory.mktemp("airflow"))
+
+
+@pytest.fixture(scope="package")
+def driving(installation: Airflow) -> Iterator[subprocess.Popen[str]]:
+    """The process that runs DAGs; it starts once."""
+    airflow = installation.copy(installation.home / "driver.db")
+    process = subprocess.Popen(
+        [sys.executable, str(DRIVER)],
+        env=dict(airflow.environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    yield process
+    process.communicate()  # its end of file ends it
+
+
+@pytest.fixture
+def run(driving: subprocess.Popen[str], settings: Settings) -> Driver:
+    """Runs a DAG by ``dag.test()`` over the test's database."""
+    return Driver(driving, settings)
