@@ -1,11 +1,12 @@
 # Two commands do everything: `make demo` and `make test`. Each builds .venv with what it needs, then does its job.
+# `make env` prepares the containers of docker-compose.yml; what exists is kept.
 PYTHON ?= python3
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: demo test faults check format clean
+.PHONY: demo test faults check format env clean
 
 demo: $(VENV)/.demo  ## play the sample stream end to end and show what it found
 	@$(BIN)/voxpop demo $(ARGS)
@@ -27,6 +28,9 @@ check: $(VENV)/.test  ## the checks alone
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+env:  ## the .env and the passwords of docker-compose.yml
+	@$(PYTHON) deploy/env.py
 
 $(BIN)/uv: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,5 +1,6 @@
 """Every minute: link documents to companies added since, and compute the windows that changed.
 
+Then a sign of life is given: it fails to come where trends are not computed, whatever the reason.
 An hour that ends in the run's window is computed whole once more; late items re-open their windows whenever they come.
 """
 
@@ -30,7 +31,11 @@ def trends() -> None:
     def refresh(**context: Any) -> int:
         return run_job("trends", context)
 
-    relink() >> refresh()
+    @task
+    def heartbeat() -> int:
+        return run_job("heartbeat")
+
+    relink() >> refresh() >> heartbeat()
 
 
 trends()

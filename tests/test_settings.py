@@ -40,3 +40,20 @@ def test_a_misspelt_setting_is_an_error_and_not_silence() -> None:
 def test_secrets_are_not_shown() -> None:
     shown = Settings(database_url="postgresql://someone:hidden@host/db").shown()
     assert not any("hidden" in value for _, value, _ in shown)
+
+
+def test_a_secret_may_lie_in_a_file_and_the_variable_itself_counts_before_it(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://someone:hidden@host/db\n", "utf-8")
+    environ = {"VOXPOP_DATABASE_URL_FILE": str(tmp_path / "url")}
+    assert Settings.load(environ).database_url == "postgresql://someone:hidden@host/db"
+    assert (
+        Settings.load({**environ, "VOXPOP_DATABASE_URL": "postgresql://near/db"}).database_url == "postgresql://near/db"
+    )
+    assert Settings.load({"VOXPOP_DATABASE_URL_FILE": ""}).database_url == ""
+
+
+def test_a_file_of_a_secret_that_is_not_there_is_named_and_only_secrets_have_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"VOXPOP_DATABASE_URL_FILE.*nowhere"):
+        Settings.load({"VOXPOP_DATABASE_URL_FILE": str(tmp_path / "nowhere")})
+    with pytest.raises(SettingError, match="VOXPOP_PORT_FILE is no setting"):
+        Settings.load({"VOXPOP_PORT_FILE": str(tmp_path / "nowhere")})

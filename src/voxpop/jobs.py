@@ -7,6 +7,7 @@ only saves reading it again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,9 +16,10 @@ import msgspec
 from sqlalchemy import Engine
 
 from voxpop import alarms, alerting, alertsfile, drifts, rules
-from voxpop.errors import VoxpopError
+from voxpop.errors import ReceiverUnavailable, VoxpopError
 from voxpop.intake import take
 from voxpop.log.base import Log
+from voxpop.notify import heartbeat
 from voxpop.past import Memory
 from voxpop.records import Document, Mention
 from voxpop.reports import jobs as report_jobs
@@ -30,6 +32,8 @@ from voxpop.store import feeds as stored_feeds
 from voxpop.store import rereading, trends
 from voxpop.text import stories
 from voxpop.text.entities import Linker
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,8 @@ class Job:
     function: Callable[[Surroundings, datetime], int]
     reopen: Callable[[Surroundings, Window], None] | None = None
     """Marks a window to be worked on again, where a scheduler asks for it; else the job knows what is left to do."""
+    model: bool = True
+    """Whether it works on what a model has read: until one has, it is left out."""
 
 
 def reopen_trends(around: Surroundings, window: Window) -> None:
@@ -177,8 +183,20 @@ def notify(around: Surroundings, now: datetime) -> int:
     return alerting.run(around.engine, told, s.home, now)
 
 
+def beat(around: Surroundings, now: datetime) -> int:
+    """Gives the sign of life that the settings ask for; one that nobody takes is logged, and the next is due anyway."""
+    if not around.settings.heartbeat_url:
+        return 0
+    try:
+        heartbeat.give(around.settings.heartbeat_url)
+    except ReceiverUnavailable as failure:
+        logger.warning("no sign of life could be given: %s", failure)
+        return 0
+    return 1
+
+
 JOBS: tuple[Job, ...] = (
-    Job(name="feeds", every=timedelta(seconds=15), function=poll_feeds),
+    Job(name="feeds", every=timedelta(seconds=15), function=poll_feeds, model=False),
     Job(name="relink", every=timedelta(minutes=1), function=relink),
     Job(name="trends", every=timedelta(minutes=1), function=refresh_trends, reopen=reopen_trends),
     Job(name="calibrate", every=timedelta(hours=1), function=calibrate),
@@ -187,6 +205,7 @@ JOBS: tuple[Job, ...] = (
     Job(name="silences", every=timedelta(hours=3), function=raise_silences),
     Job(name="drift", every=timedelta(hours=1), function=raise_by_drift),
     Job(name="notify", every=timedelta(seconds=15), function=notify),
+    Job(name="heartbeat", every=timedelta(minutes=1), function=beat, model=False),
     Job(name="upkeep", every=timedelta(hours=1), function=expire),
     Job(name="morning", every=timedelta(minutes=5), function=report_jobs.morning),
     Job(name="weekly", every=timedelta(minutes=5), function=report_jobs.weekly),

@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from voxpop.app import App
-from voxpop.errors import StoreError
+from voxpop.errors import SettingError, StoreError
 from voxpop.jobs import JOBS, Job, Surroundings
 from voxpop.stages import TOPICS
 from voxpop.store import models as model_versions
@@ -72,10 +72,29 @@ def run(
                     _once(around, job, settle)
         else:
             _catch_up(app, workers, stop, progress)
-            _tick(around, stop, progress=lambda: _report(app, workers, progress))
+            _tick(JOBS, lambda _: around, stop, progress=lambda: _report(app, workers, progress))
             seconds = time.monotonic() - started
     documents, refused = workers[-1].records, sum(w.dead for w in workers)
     return Figures(documents, refused, seconds, documents / seconds)
+
+
+def schedule(app: App, names: Sequence[str], stop: threading.Event) -> None:
+    """Runs the jobs of these names, or all where there are none, at their cadence until ``stop`` is set.
+
+    The stream is read by others. A job that works on what a model has read waits until one has.
+
+    Raises:
+        SettingError: no job of such a name.
+    """
+    if unknown := sorted(set(names) - {job.name for job in JOBS}):
+        raise SettingError(f"no job is called {unknown[0]!r}: {', '.join(job.name for job in JOBS)} are")
+
+    def around(job: Job) -> Surroundings | None:
+        with app.engine.connect() as connection:
+            model = model_versions.active(connection)
+        return None if model is None and job.model else app.surroundings(model or "")
+
+    _tick([job for job in JOBS if not names or job.name in names], around, stop)
 
 
 def waiting(app: App) -> int:
@@ -127,17 +146,24 @@ def _once(around: Surroundings, job: Job, settle: Callable[[], None]) -> None:
     settle()
 
 
-def _tick(around: Surroundings, stop: threading.Event, progress: Callable[[], int]) -> None:
-    """Runs each job at its cadence. One that fails is logged and comes again; the others go on."""
-    due = dict.fromkeys((job.name for job in JOBS), datetime.now(UTC))
+def _tick(
+    jobs: Sequence[Job],
+    around: Callable[[Job], Surroundings | None],
+    stop: threading.Event,
+    progress: Callable[[], int] = lambda: 0,
+) -> None:
+    """Runs each job at its cadence where it has surroundings. One that fails is logged and comes again; the others go
+    on."""
+    due = dict.fromkeys((job.name for job in jobs), datetime.now(UTC))
     while not stop.wait(1.0):
         progress()
-        for job in JOBS:
+        for job in jobs:
             now = datetime.now(UTC)
             if now < due[job.name]:
                 continue
             due[job.name] = now + job.every
             try:
-                job.function(around, now)
+                if (live := around(job)) is not None:
+                    job.function(live, now)
             except Exception:
                 logger.exception("job %s failed and will run again in %s", job.name, job.every)

@@ -60,7 +60,7 @@ def window_in(context: Context) -> Window | None:
 
 
 def run_job(name: str, context: Context | None = None) -> int:
-    """Runs the job once and returns how much it did; 0 before any document was read.
+    """Runs the job once and returns how much it did; 0 where it needs a model that has read, and none has.
 
     Args:
         context: of a run whose window the job is for: its end is the job's now. None: the job is for this moment.
@@ -79,9 +79,9 @@ def run_job(name: str, context: Context | None = None) -> int:
     with App() as app:
         with app.engine.connect() as connection:
             model = model_versions.active(connection)
-        if model is None:
+        if model is None and job.model:
             return 0
-        around = app.surroundings(model)
+        around = app.surroundings(model or "")
         if window is not None and job.reopen is not None:
             job.reopen(around, window)
         return job.function(around, window.end if window else datetime.now(UTC))

@@ -1,13 +1,14 @@
 """Every setting: its name, default and meaning, in one table.
 
-A setting is read from the environment (``VOXPOP_`` + name in capitals). ``voxpop doctor`` prints this table with the
-values in force, and the README's table is tested against it.
+A setting is read from the environment (``VOXPOP_`` + name in capitals); a secret one also from the first line of the
+file that the same name with ``_FILE`` names. ``voxpop doctor`` prints this table with the values in force, and the
+README's table is tested against it.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -70,6 +71,11 @@ class Settings:
         4_000_000_000, "Room in the home folder for what models computed, so that a replay computes it once; 0: none."
     )
     raw_days: int = _setting(30, "Days that raw items stay in the log and the dead letters.")
+    heartbeat_url: str = _setting(
+        "",
+        "An address outside that is fetched each minute as a sign of life, so that silence is noticed; empty: none.",
+        secret=True,
+    )
     host: str = _setting("127.0.0.1", "Address of the dashboard and API.")
     metrics_port: int = _setting(0, "Port on which a consumer serves metrics to Prometheus, on VOXPOP_HOST; 0: none.")
     port: int = _setting(8350, "Port of the dashboard and API; 0: any free one.")
@@ -79,9 +85,11 @@ class Settings:
         """The defaults, overlaid by the environment.
 
         Raises:
-            SettingError: a value is not of its setting's type, or a VOXPOP_ variable names no setting.
+            SettingError: a value is not of its setting's type, a VOXPOP_ variable names no setting, or a file of a
+                secret cannot be read.
         """
-        environ = os.environ if environ is None else environ
+        secrets = [f"VOXPOP_{f.name.upper()}" for f in fields(cls) if f.metadata["secret"]]
+        environ = _with_files(os.environ if environ is None else environ, secrets)
         types = get_type_hints(cls)
         known = {f"VOXPOP_{f.name.upper()}": f.name for f in fields(cls)}
         unknown = sorted(k for k in environ if k.startswith("VOXPOP_") and k not in known and k != testing.VARIABLE)
@@ -107,6 +115,19 @@ class Settings:
             default = "(see help)" if f.name == "home" else str(f.default_factory())
             rows.append((f"VOXPOP_{f.name.upper()}", default, f.metadata["help"]))
         return rows
+
+
+def _with_files(environ: Mapping[str, str], secrets: Sequence[str]) -> dict[str, str]:
+    """``environ`` with the secrets that lie in files; one that stands in the environment itself counts before them."""
+    found = dict(environ)
+    for variable in secrets:
+        path = found.pop(f"{variable}_FILE", "")
+        if path and not found.get(variable):
+            try:
+                found[variable] = Path(path).read_text("utf-8").partition("\n")[0].strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingError(f"{variable}_FILE={path} cannot be read: {error}") from None
+    return found
 
 
 def _parse(variable: str, raw: str, kind: type) -> Any:

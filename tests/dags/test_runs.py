@@ -64,7 +64,7 @@ def test_a_late_item_opens_its_window_again_and_a_second_run_of_a_window_adds_no
 ) -> None:
     told(store, "first", 1.2)
     done = run("trends", at="2026-03-02T02:00:00+00:00")
-    assert (done.state, done.tasks) == ("success", {"relink": "success", "refresh": "success"})
+    assert (done.state, done.tasks) == ("success", {"relink": "success", "refresh": "success", "heartbeat": "success"})
     assert not done.torch
     assert [point.stories for point in points(store)] == [1]
     told(store, "late", 1.1)
