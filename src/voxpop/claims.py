@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from voxpop.knowledge.events import Events, Ranking, texts_of
 from voxpop.models.questions import FRAMES, QUESTIONS, statement
 from voxpop.records import Claim, Factuality, Question, Risk
-from voxpop.text.answers import fits
+from voxpop.text.answers import fits, trimmed
 from voxpop.text.factuality import factuality, sentence_of
 
 if TYPE_CHECKING:
@@ -71,17 +71,23 @@ def questions_for(topic: str) -> tuple[Question, ...]:
 def claims(asked: Sequence[Asked], reader: Reader) -> list[tuple[Claim, ...]]:
     """The claims of each text about its entity; none where it claims nothing, or inference does not bear it out."""
     mains = reader.answers([(QUESTIONS["what"].format(entity=one.name), one.text) for one in asked])
-    found: list[dict[Question, Answer]] = [
-        {"what": main} if main and fits("what", one.text[main.start : main.end]) else {}
-        for one, main in zip(asked, mains, strict=True)
-    ]
+    taken = [_taken("what", main, one.text) for one, main in zip(asked, mains, strict=True)]
+    found: list[dict[Question, Answer]] = [{"what": main} if main else {} for main in taken]
     further = [(i, q) for i, one in enumerate(asked) if found[i] for q in questions_for(one.topic)]
     answers = reader.answers([(QUESTIONS[q].format(entity=asked[i].name), asked[i].text) for i, q in further])
     for (i, question), answer in zip(further, answers, strict=True):
-        if answer and fits(question, asked[i].text[answer.start : answer.end]):
-            found[i][question] = answer
+        if words := _taken(question, answer, asked[i].text):
+            found[i][question] = words
     ways = _ways(asked, found, reader)
     return _borne_out(asked, found, ways, reader)
+
+
+def _taken(question: Question, answer: Answer | None, text: str) -> Answer | None:
+    """The answer without what a post ends with; None where its words can be none."""
+    if answer is None:
+        return None
+    words = trimmed(text[answer.start : answer.end])
+    return answer._replace(end=answer.start + len(words)) if fits(question, words) else None
 
 
 def _ways(

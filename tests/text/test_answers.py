@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from voxpop.records import Question
-from voxpop.text.answers import fits
+from voxpop.text.answers import fits, trimmed
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,17 @@ def test_what_may_answer(question: Question, words: str) -> None:
 )
 def test_what_says_nothing(question: Question, words: str) -> None:
     assert not fits(question, words)
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("retains its dividend http://t.co/x $S $VZ", "retains its dividend"),
+        ("raises $5 million via @desk", "raises $5 million"),
+        ("pays $1.7 billion", "pays $1.7 billion"),
+        ("$GE to pay", "$GE to pay"),
+        ("$C", "$C"),
+    ],
+)
+def test_what_a_post_ends_with_is_no_part_of_an_answer(words: str, kept: str) -> None:
+    assert trimmed(words) == kept

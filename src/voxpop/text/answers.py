@@ -18,6 +18,18 @@ _NUMBER = re.compile(
 )
 
 
+_TAIL = re.compile(r"(?:\s+(?:(?:https?://|www\.)\S+|[$#@][A-Za-z_]\w*|via))+\s*$")
+
+
+def trimmed(words: str) -> str:
+    """``words`` without the addresses, cashtags and handles that a post ends with.
+
+    >>> trimmed("retains its dividend http://t.co/x $S $VZ")
+    'retains its dividend'
+    """
+    return _TAIL.sub("", words) or words
+
+
 def fits(question: Question, words: str) -> bool:
     """Whether ``words`` may answer ``question``: cashtags and addresses say nothing, and an amount has a number.
 
