@@ -7,16 +7,18 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
-from voxpop.records import TrendPoint
 from voxpop.signals import spread, surge
 from voxpop.signals.tails import Counts
 from voxpop.signals.windows import HOUR
 from voxpop.store import alerts, told, trends
 from voxpop.store.told import Sight, ToldStory
+from voxpop.store.trends import Hourly
 
 MINUTE = timedelta(minutes=1)
+_WORK_MEMORY = "128MB"
+"""What PostgreSQL may sort in, until the transaction ends: with its usual 4 MB it sorts weeks of stories on disk."""
 
 
 class Past(NamedTuple):
@@ -55,7 +57,8 @@ def read(connection: Connection, model: str, back: timedelta | None = None) -> P
         return None
     since = span[0] if back is None else max(span[0], span[1] - back)
     start = since.replace(hour=0, minute=0, second=0, microsecond=0)
-    points = [p for p in trends.latest(connection, model) if p.start >= start]
+    connection.execute(text(f"SET LOCAL work_mem = '{_WORK_MEMORY}'"))
+    points = trends.hourly(connection, model, start)
     rows = sorted(told.stories(connection, model, start), key=lambda row: (row.entity, row.at, row.story))
     entities = tuple(sorted({p.entity for p in points} | {r.entity for r in rows}))
     hourly = _hourly(points, entities, start, span[1])
@@ -63,15 +66,18 @@ def read(connection: Connection, model: str, back: timedelta | None = None) -> P
     return Past(start, span[1], entities, hourly, rows, _told(rows, entities, start), sights)
 
 
-def _hourly(points: Sequence[TrendPoint], entities: Sequence[str], start: datetime, end: datetime) -> surge.Stories:
+def _hourly(points: Sequence[Hourly], entities: Sequence[str], start: datetime, end: datetime) -> surge.Stories:
     row = {entity: number for number, entity in enumerate(entities)}
     shape = (len(entities), (end - start) // HOUR + 1)
     stories = surge.Stories(*(np.zeros(shape, dtype=np.int64) for _ in range(3)))
-    for p in points:
-        cell = row[p.entity], (p.start - start) // HOUR
-        stories.adverse[cell] = p.negative_stories + p.unread_stories
-        stories.positive[cell] = p.positive_stories
-        stories.other[cell] = p.stories - p.positive_stories - p.negative_stories - p.unread_stories
+    cells = (
+        np.array([row[p.entity] for p in points], dtype=np.int64),
+        np.array([p.hour for p in points], dtype=np.int64),
+    )
+    told, negative, positive, unread = np.array([p[2:] for p in points], dtype=np.int64).reshape(-1, 4).T
+    stories.adverse[cells] = negative + unread
+    stories.positive[cells] = positive
+    stories.other[cells] = told - positive - negative - unread
     return stories
 
 

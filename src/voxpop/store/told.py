@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, text
 
 from voxpop.records import UNSURE_BELOW
+from voxpop.store import bulk
 
 
 class ToldStory(NamedTuple):
@@ -50,8 +51,8 @@ _STORIES = text(
 
 def stories(connection: Connection, model: str, since: datetime) -> list[ToldStory]:
     """The stories first told since ``since``, by entity and time."""
-    rows = connection.execute(_STORIES, {"model": model, "since": since, "sure": UNSURE_BELOW})
-    return [ToldStory(*row) for row in rows]
+    rows = bulk.rows(connection, _STORIES, {"model": model, "since": since, "sure": UNSURE_BELOW})
+    return list(map(ToldStory._make, rows))
 
 
 class Sight(NamedTuple):
@@ -81,7 +82,7 @@ _SIGHTS = text(
 
 def sights(connection: Connection, since: datetime) -> list[Sight]:
     """The reach of all stories that name an entity, by story and time."""
-    return [Sight(*row) for row in connection.execute(_SIGHTS, {"since": since})]
+    return list(map(Sight._make, bulk.rows(connection, _SIGHTS, {"since": since})))
 
 
 def raised(connection: Connection, rule: str, model: str) -> dict[str, list[tuple[datetime, str]]]:

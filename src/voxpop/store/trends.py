@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from importlib.resources import files
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
 from voxpop.records import UNSURE_BELOW, TrendPoint
+from voxpop.store import bulk
 from voxpop.store.locks import commit_order
 
 _MARK = text(
@@ -80,3 +82,27 @@ def latest(
     """
     rows = connection.execute(_LATEST, {"model": model, "entity": entity, "as_of": as_of, "since": since})
     return [TrendPoint(**row._mapping) for row in rows]
+
+
+class Hourly(NamedTuple):
+    """What a trend point counts, lean: there are very many."""
+
+    entity: str
+    hour: int
+    """Since ``since``."""
+    stories: int
+    negative: int
+    positive: int
+    unread: int
+
+
+_HOURLY = text(
+    "SELECT DISTINCT ON (entity_id, start) entity_id, CAST(extract(epoch FROM start - :since) / 3600 AS int) AS hour,"
+    " stories, negative_stories, positive_stories, unread_stories FROM trend_points"
+    " WHERE model = :model AND start >= :since ORDER BY entity_id, start, revision DESC"
+)
+
+
+def hourly(connection: Connection, model: str, since: datetime) -> list[Hourly]:
+    """The last revision of each window from ``since``, which is on the hour, on, by entity and start."""
+    return list(map(Hourly._make, bulk.rows(connection, _HOURLY, {"model": model, "since": since})))
