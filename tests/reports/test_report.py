@@ -127,7 +127,7 @@ def test_figures_count_stories_once(around: Surroundings) -> None:
 
 def test_what_came_later_changes_no_report_of_before(around: Surroundings, engine: Engine) -> None:
     as_of = datetime.now(UTC)
-    reports = {kind: report(around, kind, as_of=as_of) for kind in ("morning", "weekly")}  # type: ignore[misc]
+    reports = {kind: report(around, kind, as_of=as_of) for kind in ("morning", "weekly")}
     corrected = document("s0", 315, "acmetron had no bad news at all", sequence=1, revised_at=at(330))
     late = [reading(document(f"l{n}", 314 + n / 7, f"acmetron late bad news {n}"), "negative") for n in range(9)]
     earlier = reading(document("e", 300, "acmetron bad news 1", reach=5000), "negative")  # tells an old story first

@@ -71,7 +71,7 @@ def parts(mail: Mail) -> dict[str, Mail]:
 
 
 def content(part: Mail) -> bytes:
-    return bytes(part.get_payload(decode=True))  # type: ignore[arg-type]
+    return bytes(part.get_payload(decode=True))
 
 
 def test_a_morning_report_is_mailed_once_with_pictures_and_paper(

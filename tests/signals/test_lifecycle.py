@@ -314,9 +314,9 @@ def check_rises(part: list[Move], *, ended: bool) -> None:
     gravest, owed = -1, False
     for move in part:
         if move.kind in ("fired", "reopened"):
-            gravest = SEVERITIES.index(move.note)  # type: ignore[arg-type]
+            gravest = SEVERITIES.index(move.note)
         elif move.kind == "graver":
-            risen = SEVERITIES.index(move.note)  # type: ignore[arg-type]
+            risen = SEVERITIES.index(move.note)
             assert risen > gravest
             gravest, owed = risen, True
         elif move.kind == "told":
