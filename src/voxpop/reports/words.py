@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
@@ -153,11 +153,6 @@ def when(lang: Lang, at: datetime, zone: str) -> str:
     if lang == "zh":
         return f"{local.month}月{local.day}日（周{_WEEKDAYS[local.weekday()]}）{local:%H:%M}"
     return f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local:%H:%M}"
-
-
-def minute(at: datetime) -> datetime:
-    """Rounded down to the minute."""
-    return at - timedelta(seconds=at.second, microseconds=at.microsecond)
 
 
 _TOPICS = {
