@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -36,14 +37,16 @@ def told(draw: random.Random, hour: int) -> list[Reading]:
         body = f"words {draw.randrange(400)}"
         entities = draw.sample(["acme", "bolt", "calm"], draw.choice([1, 1, 2]))
         author = draw.choice([None, "ann", "bob", f"reader{draw.randrange(50)}"])
+        name = f"{hour}.{n}" if draw.random() < 0.9 else f"{max(0, hour - 12)}.{n}"  # else it corrects an earlier one
+        far = zlib.crc32(name.encode()) % 60_000
         of = document(
-            f"{hour}.{n}" if draw.random() < 0.9 else f"{max(0, hour - 12)}.{n}",  # else it corrects an earlier one
+            name,
             at,
             body,
             entities=entities,
             author=author,
             channel="social" if author else "news",
-            reach=draw.randrange(1, 60) if draw.random() < 0.9 else draw.randrange(1000, 60000),
+            reach=far if far % 10 == 0 else 1 + far % 60,
             sequence=hour * 100 + n,
         )
         found.append(reading(of, draw.choice(["negative", "neutral", "neutral", "positive", None])))
@@ -68,4 +71,4 @@ def test_a_look_that_remembers_and_one_that_does_not_raise_the_same(engine: Engi
     with engine.connect() as one, other.connect() as two:
         remembered_rows, fresh_rows = one.execute(ALERTS).all(), two.execute(ALERTS).all()
     assert len({row.rule for row in remembered_rows}) == 2
-    assert remembered_rows == fresh_rows
+    assert [row for row in zip(remembered_rows, fresh_rows, strict=True) if row[0] != row[1]] == []
