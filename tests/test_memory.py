@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from tests.store.samples import MODEL, document, reading, write
+from tests.store.samples import MODEL, START, document, reading, write
 from voxpop import alarms
 from voxpop.past import Memory
 from voxpop.records import Reading
@@ -53,6 +54,14 @@ def told(draw: random.Random, hour: int) -> list[Reading]:
     if draw.random() < 0.06:
         burst = [document(f"{hour}.b{n}", hour + 5 + n / 30, f"bad {hour} {n * n}") for n in range(25)]
         found += [reading(of, "negative") for of in burst]
+    if draw.random() < 0.1:
+        at = START + timedelta(hours=hour + 3)
+        for minutes, reach in ((0, 3), (10, 90_000)):
+            seen = at + timedelta(minutes=minutes)
+            of = document(
+                f"{hour}.s", hour + 3, f"will it pay {hour * hour}", reach=reach, revised_at=seen, author="ann"
+            )
+            found.append(reading(of, "negative"))
     return found
 
 
