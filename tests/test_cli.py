@@ -22,7 +22,7 @@ README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 COMMANDS = [
     *("bench", "demo", "evaluate", "train", "ingest", "run", "worker", "analyze", "serve", "doctor", "jobs", "schema"),
     *("sources add", "sources list", "sources test", "sources remove", "watchlist load", "watchlist list"),
-    *("infer", "explain", "surge", "calibrate", "why", "events list", "events test"),
+    *("infer", "explain", "surge", "calibrate", "replay", "why", "events list", "events test"),
     *(f"alerts {name}" for name in ("list", "show", "ack", "silence", "resolve", "test", "release")),
     *("report morning", "report weekly"),
     *("models list", "models show", "models pull", "models verify"),

@@ -83,7 +83,9 @@ def read(connection: Connection, model: str, back: timedelta | None = None) -> P
 class Memory:
     """What was read of the stream, kept from one look to the next, so that the next reads only what has changed.
 
-    What it holds is what a new one would read; it may be thrown away at any time.
+    Trend points tell what has changed. So what changes none of them (a figure of reach below an earlier one, a story
+    that falls apart within one hour) is seen only once something else of its hour changes. It may be thrown away at
+    any time.
     """
 
     def __init__(self) -> None:
