@@ -1,7 +1,7 @@
 """Whether a service answers: exit code 0 or 1, for the health checks of containers.
 
-    healthy.py http://127.0.0.1:8350/healthz              the answer is 2xx
-    healthy.py http://host:8080/monitor/health triggerer  and it says that this part is healthy, as Airflow's does
+healthy.py http://127.0.0.1:8350/healthz              the answer is 2xx
+healthy.py http://host:8080/monitor/health triggerer  and it says that this part is healthy, as Airflow's does
 """
 
 from __future__ import annotations
