@@ -12,8 +12,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.deploy.tools import ROOT, program, read, script
 from tests.deploy.test_compose import OURS
+from tests.deploy.tools import ROOT, program, read, script
 from voxpop.settings import Settings
 from voxpop.stages import TOPICS
 

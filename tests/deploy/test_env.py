@@ -131,7 +131,7 @@ def test_the_gate_lets_in_who_has_the_password_and_names_the_dashboard_by_loopba
     word = (tmp_path / "secrets" / "dashboard").read_text()
     for given, let_in in ((word, True), (word + "x", False)):
         passwords = urllib.request.HTTPPasswordMgrWithPriorAuth()
-        passwords.add_password(None, url, "desk", given, is_authenticated=True)  # type: ignore[arg-type]
+        passwords.add_password(None, url, "desk", given, is_authenticated=True)
         opener = urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(passwords))
         if not let_in:
             with pytest.raises(urllib.error.HTTPError, match="401") as wrong:

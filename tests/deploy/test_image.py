@@ -19,7 +19,7 @@ def test_its_bases_are_pinned_and_it_does_not_run_as_root() -> None:
 
 def test_whatever_it_copies_is_there_and_not_passed_over() -> None:
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")}
-    copied = [line for line in re.findall(r"^COPY (?!--)(.*)", LINES, re.M)]
+    copied = re.findall(r"^COPY (?!--)(.*)", LINES, re.M)
     sources = {source for line in copied for source in line.split()[:-1]}
     assert sources == kept
     assert all((ROOT / source).exists() for source in sources)

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from prometheus_client import Counter, Gauge, Histogram
 
 from tests.deploy.tools import ROOT, program, read
 from voxpop import metrics
@@ -23,9 +24,9 @@ _SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_
 def served() -> dict[str, set[str]]:
     """The labels of each series that our processes serve."""
     return {
-        family.name + suffix: set(vars(collector).get("_labelnames", ()))
+        family.name + suffix: set(collector._labelnames)
         for collector in vars(metrics).values()
-        if hasattr(collector, "collect")
+        if isinstance(collector, (Counter, Gauge, Histogram))
         for family in collector.collect()
         for suffix in _SUFFIXES[family.type]
     }
