@@ -100,7 +100,7 @@ def test_stories_are_made_of_the_documents_that_were_known(app: App) -> None:
 
 def test_what_is_not_there_is_an_empty_frame_with_its_columns(app: App) -> None:
     for kind in ("trends", "opinions", "claims", "stories"):
-        found = voxpop.history("calm", START, END, app=app, kind=kind)  # type: ignore[arg-type]
+        found = voxpop.history("calm", START, END, app=app, kind=kind)
         assert len(found) == 0
         assert "entity" in found.columns
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -82,7 +82,7 @@ def _by_arrays(
         [json.dumps(value) for value in column] if is_list else list(column)
         for column, is_list in zip(zip(*rows, strict=True), lists, strict=True)
     ]
-    driver.execute(cast(LiteralString, statement), values)
+    driver.execute(statement, values)
 
 
 @cache
@@ -115,7 +115,7 @@ def _insert_arrays(
 
 
 def _type(of: TypeEngine[Any] | LiteralString) -> LiteralString:
-    return of if isinstance(of, str) else cast(LiteralString, of.compile(dialect=_DIALECT))
+    return of if isinstance(of, str) else of.compile(dialect=_DIALECT)
 
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
