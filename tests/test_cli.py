@@ -185,3 +185,24 @@ def test_doctor_and_status_speak_json(voxpop: Run) -> None:
     status = json.loads(voxpop("db", "status", "--json").stdout)
     assert status["rows"]["documents"] == 0
     assert status["records_waiting"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_history_is_replayed_from_a_file_and_what_is_wrong_is_said(voxpop: Run, tmp_path: Path) -> None:
+    path, out = tmp_path / "news.jsonl", tmp_path / "alerts.jsonl"
+    items = [
+        {"id": str(n), "published_at": f"2026-03-{2 + n:02d}T09:00:00Z", "text": f"Apple told of chips {n}"}
+        for n in range(5)
+    ]
+    path.write_text("".join(json.dumps(item) + "\n" for item in items) + "{broken\n", "utf-8")
+    home = {"VOXPOP_HOME": str(tmp_path)}
+    done = voxpop("replay", str(path), "--budget", "5/day", "--out", str(out), **home)
+    assert "alerts: none" in done.stderr
+    assert "1 records refused" in done.stderr
+    assert out.read_bytes() == b""
+    assert "has nothing from 2030-01-01" in voxpop("replay", str(path), "--from", "2030-01-01", code=1, **home).stderr
+    assert "no budget" in voxpop("replay", str(path), "--budget", "many", code=1, **home).stderr
+    assert "is not a date" in voxpop("replay", str(path), "--to", "soon", code=1, **home).stderr
+    assert "cannot be read" in voxpop("replay", str(tmp_path / "none.csv"), code=1, **home).stderr
+    assert "no such folder" in voxpop("replay", str(path), "--out", "/nowhere/a.jsonl", code=1, **home).stderr

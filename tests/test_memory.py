@@ -55,9 +55,9 @@ def told(draw: random.Random, hour: int) -> list[Reading]:
         burst = [document(f"{hour}.b{n}", hour + 5 + n / 30, f"bad {hour} {n * n}") for n in range(25)]
         found += [reading(of, "negative") for of in burst]
     if draw.random() < 0.1:
-        opened = START + timedelta(hours=hour + 3)
+        told_at = START + timedelta(hours=hour + 3)
         for minutes, reach in ((0, 3), (10, 90_000)):
-            seen = opened + timedelta(minutes=minutes)
+            seen = told_at + timedelta(minutes=minutes)
             of = document(
                 f"{hour}.s", hour + 3, f"will it pay {hour * hour}", reach=reach, revised_at=seen, author="ann"
             )
