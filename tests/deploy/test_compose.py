@@ -141,6 +141,7 @@ def test_every_command_of_airflow_exists(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_airflow_starts_from_its_secrets_on_postgresql(database_url: str, tmp_path: Path) -> None:
     """The command of airflow-migrate, with the container's paths and server replaced by the test's."""
     pytest.importorskip("airflow.sdk", reason="Airflow is not installed: pip install 'voxpop[airflow]'")

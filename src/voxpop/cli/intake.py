@@ -14,7 +14,7 @@ from rich.table import Table
 
 from voxpop.cli import Json, app, channel_of, console, emit, errors, told
 
-sources_app = typer.Typer(help="Feeds that `voxpop run` polls.", no_args_is_help=True)
+sources_app = typer.Typer(help="Feeds that `voxpop run` and `voxpop jobs feeds` poll.", no_args_is_help=True)
 watchlist_app = typer.Typer(help="The companies that are watched.", no_args_is_help=True)
 dlq_app = typer.Typer(help="Dead letters: records that were refused, with the reason.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
