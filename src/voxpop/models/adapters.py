@@ -16,7 +16,7 @@ from voxpop.models.classifier import (
     choose_dtype,
     load_classifier,
     load_span_reader,
-    open_tensors,
+    open_encoder,
 )
 from voxpop.models.encoding import TextEncoder, Tokens
 from voxpop.models.engine import Engine, Padded
@@ -79,8 +79,8 @@ def load_adapters(
     dtype = choose_dtype(stated.dtype, device)
     runner = Runner(batch_tokens, threads=threads, engine=_engine(device, dtype))
     files = {name: find_encoder(name) for name in sorted({task.encoder for task in stated.tasks.values()})}
-    weights = {name: open_tensors(found.weights).tensors for name, found in files.items()}
-    encoders = {name: TextEncoder(found.tokenizer) for name, found in files.items()}
+    weights = {name: open_encoder(found) for name, found in files.items()}
+    encoders = {name: TextEncoder.of(found) for name, found in files.items()}
     classifiers: dict[Task, Classifier] = {
         name: load_classifier(name, task, files[task.encoder], weights[task.encoder], dtype, runner)
         for name, task in stated.tasks.items()

@@ -68,7 +68,7 @@ def prepare(
     parts = {name: completed(task, name, rows, options) for name, rows in parts.items()}
     parts["train"] += repeats(parts["train"], written, uses)
     parts["train"] += copies(parts["train"], options)
-    encoder = TextEncoder(files.tokenizer)
+    encoder = TextEncoder.of(files)
     training, validation = (encoded(task, parts[name], labels, encoder) for name in ("train", "validation"))
     return Prepared(task, parts, labels, files, training, validation)
 
