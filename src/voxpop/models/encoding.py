@@ -115,6 +115,10 @@ class TextEncoder:
             raise ModelError(f"The folding {files.folding} of the encoder cannot be read: {error}") from error
         return cls(files.tokenizer, folding=folding)
 
+    def plain(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text, without a frame."""
+        return [encoding.ids for encoding in self._tokenised(texts)]
+
     def heads(self, texts: Sequence[str], max_tokens: int) -> list[Tokens]:
         """The first ``max_tokens`` tokens of each text, those of the frame included."""
         first, _, last, *_ = self.frame
