@@ -56,6 +56,7 @@ def main() -> None:
         intake,
         judge,
         models,
+        pretrain,
         stream,
         surge,
         system,

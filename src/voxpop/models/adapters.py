@@ -69,15 +69,15 @@ class AdapterBackend:
 
 
 def load_adapters(
-    stated: Profile, batch_tokens: int, *, threads: int = 0, device: torch.device = CPU
+    stated: Profile, batch_tokens: int, *, threads: int = 0, device: torch.device = CPU, runner: Runner | None = None
 ) -> tuple[AdapterBackend, str]:
-    """The backend of a profile and its version.
+    """The backend of a profile and its version; ``runner``: one that it shares with another backend.
 
     Raises:
         ModelError: an encoder, adapter or head is missing, corrupt or not the one that was named.
     """
     dtype = choose_dtype(stated.dtype, device)
-    runner = Runner(batch_tokens, threads=threads, engine=_engine(device, dtype))
+    runner = runner or Runner(batch_tokens, threads=threads, engine=_engine(device, dtype))
     files = {name: find_encoder(name) for name in sorted({task.encoder for task in stated.tasks.values()})}
     weights = {name: open_encoder(found) for name, found in files.items()}
     encoders = {name: TextEncoder.of(found) for name, found in files.items()}

@@ -8,7 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from voxpop.models.checkpoint import BUNDLED
 from voxpop.models.profile import TaskProfile
+from voxpop.records import Language
 from voxpop.training.datasets import TEST_PERCENT, VALIDATION_PERCENT
 
 
@@ -56,14 +58,19 @@ ORIGINS: Mapping[str, Origin] = {
 }
 
 
-def card(metrics: Mapping[str, Any], stated: TaskProfile, data: Sequence[Path]) -> str:
+def card(
+    metrics: Mapping[str, Any], stated: TaskProfile, data: Sequence[Path], languages: Sequence[Language] = ("en",)
+) -> str:
     """The card: what it is, data with licences, how it was split, what was measured, how to make it again."""
     task, options = metrics["task"], metrics["options"]
+    spoken = " and ".join(_SPOKEN[lang] for lang in languages)
+    encoder = (
+        f"{BUNDLED} (Apache-2.0)" if stated.encoder == BUNDLED else f"`{Path(stated.encoder).name}` (see its card)"
+    )
     lines = [
-        f"# {task.capitalize()}, English",
+        f"# {task.capitalize()}, {spoken}",
         "",
-        f"LoRA adapter (rank {options['rank']}, every linear layer) and linear head over {stated.encoder}"
-        " (Apache-2.0).",
+        f"LoRA adapter (rank {options['rank']}, every linear layer) and linear head over {encoder}.",
         f"It gives probabilities of: {', '.join(stated.labels)}.",
         "",
         *_ASKED[task],
@@ -90,8 +97,7 @@ def card(metrics: Mapping[str, Any], stated: TaskProfile, data: Sequence[Path]) 
         "",
         "## Limits",
         "",
-        "English only. Trained on headlines, posts and short news passages up to 2023; other kinds of text, irony and"
-        " long reports are read less well. It is no investment advice.",
+        _LIMITS if "en" in languages else f"{spoken} only. It is no investment advice.",
         "",
         "## Made again by",
         "",
@@ -100,6 +106,13 @@ def card(metrics: Mapping[str, Any], stated: TaskProfile, data: Sequence[Path]) 
         f"with Voxpop {version('voxpop')}; all options are in `metrics.json`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+_SPOKEN: Mapping[Language, str] = {"en": "English", "zh": "Chinese"}
+_LIMITS = (
+    "English only. Trained on headlines, posts and short news passages up to 2023; other kinds of text, irony and"
+    " long reports are read less well. It is no investment advice."
+)
 
 
 def pretraining_card(metrics: Mapping[str, Any], data: Sequence[Path]) -> str:

@@ -66,9 +66,7 @@ def read_source(path: Path) -> Source:
 
 def make_tokenizer(paragraphs: Iterable[str], folding: Mapping[int, int], size: int) -> Tokenizer:
     """A WordPiece tokenizer of ``size`` entries at most: every Chinese character is a word of its own."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))  # type: ignore[call-arg]
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer = _tokenizer({"[UNK]": 0})
     trainer = trainers.WordPieceTrainer(
         vocab_size=size,
         min_frequency=2,
@@ -77,6 +75,18 @@ def make_tokenizer(paragraphs: Iterable[str], folding: Mapping[int, int], size: 
         show_progress=False,
     )
     tokenizer.train_from_iterator((text.translate(folding) for text in paragraphs), trainer)
+    # The trainer breaks ties by chance; in order of the alphabet the ids are the same whenever it runs.
+    learned = sorted(tokenizer.get_vocab().keys() - set(SPECIAL))
+    ordered = _tokenizer({entry: i for i, entry in enumerate([*SPECIAL, *learned])})
+    ordered.add_special_tokens(list(SPECIAL))
+    return ordered
+
+
+def _tokenizer(vocabulary: dict[str, int]) -> Tokenizer:
+    word_piece = models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100)  # noqa: S106
+    tokenizer = Tokenizer(word_piece)
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return tokenizer
 
 
