@@ -122,7 +122,9 @@ class RoutedBackend:
 
         by_part = {id(part): lang for lang, part in self.parts.items()}
         langs = [self.language(text) for text in texts]
-        found = self._routed(texts, langs, lambda part, of: placed(by_part[id(part)], part, of))
+        found: list[NDArray[np.float32]] = self._routed(
+            texts, langs, lambda part, of: placed(by_part[id(part)], part, of)
+        )
         return np.stack(found) if found else np.zeros((0, total), dtype=np.float32)
 
     def _worded(self, text: str) -> Language:
@@ -139,7 +141,7 @@ class RoutedBackend:
         langs: Sequence[Language],
         ask: Callable[[AdapterBackend, list[One]], NDArray[np.float32]],
     ) -> NDArray[np.float32]:
-        found = self._routed(asked, langs, ask)
+        found: list[NDArray[np.float32]] = self._routed(asked, langs, ask)
         return np.stack(found) if found else ask(self.parts[self._first], [])
 
     def _routed(
