@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from voxpop.knowledge.events import Events, Ranking, texts_of
-from voxpop.models.questions import FRAMES, QUESTIONS, statement
-from voxpop.records import Claim, Factuality, Question, Risk
+from voxpop.models.questions import FRAMES, ask, statement
+from voxpop.records import Claim, Factuality, Language, Question, Risk
 from voxpop.text.answers import fits, trimmed
 from voxpop.text.factuality import factuality, sentence_of
+from voxpop.text.spoken import spoken
 
 if TYPE_CHECKING:
     from voxpop.models import Reader
@@ -70,11 +71,12 @@ def questions_for(topic: str) -> tuple[Question, ...]:
 
 def claims(asked: Sequence[Asked], reader: Reader) -> list[tuple[Claim, ...]]:
     """The claims of each text about its entity; none where it claims nothing, or inference does not bear it out."""
-    mains = reader.answers([(QUESTIONS["what"].format(entity=one.name), one.text) for one in asked])
+    langs = [language(one, reader) for one in asked]
+    mains = reader.answers([(ask("what", one.name, lang), one.text) for one, lang in zip(asked, langs, strict=True)])
     taken = [_taken("what", main, one.text) for one, main in zip(asked, mains, strict=True)]
     found: list[dict[Question, Answer]] = [{"what": main} if main else {} for main in taken]
     further = [(i, q) for i, one in enumerate(asked) if found[i] for q in questions_for(one.topic)]
-    answers = reader.answers([(QUESTIONS[q].format(entity=asked[i].name), asked[i].text) for i, q in further])
+    answers = reader.answers([(ask(q, asked[i].name, langs[i]), asked[i].text) for i, q in further])
     for (i, question), answer in zip(further, answers, strict=True):
         if words := _taken(question, answer, asked[i].text):
             found[i][question] = words
@@ -97,8 +99,11 @@ def _ways(
     pairs, owners = [], []
     for i, (one, answers) in enumerate(zip(asked, found, strict=True)):
         if "what" in answers:
+            lang = language(one, reader)
             what = one.text[answers["what"].start : answers["what"].end]
-            pairs += [(premise(one.text, one.name), statement("what", one.name, what, what, way)) for way in FRAMES]
+            pairs += [
+                (premise(one.text, one.name), statement("what", one.name, what, what, way, lang)) for way in FRAMES
+            ]
             owners.append(i)
     entailed = reader.infer(pairs)[:, 0].reshape(-1, len(FRAMES)) if pairs else ()
     ways: list[tuple[Factuality, float] | None] = [None] * len(asked)
@@ -137,7 +142,12 @@ def _borne_out(
         for question, answer in found[i].items():
             if question != "what":
                 text = one.text[answer.start : answer.end]
-                pairs.append((premise(one.text, one.name), statement(question, one.name, main, text, way[0])))
+                pairs.append(
+                    (
+                        premise(one.text, one.name),
+                        statement(question, one.name, main, text, way[0], language(one, reader)),
+                    )
+                )
                 places.append((i, question))
     entailed = reader.infer(pairs)[:, 0].tolist() if pairs else []
     scores = dict(zip(places, entailed, strict=True))
@@ -162,22 +172,37 @@ def _borne_out(
     return result
 
 
+def language(one: Asked, reader: Reader) -> Language:
+    """In which a text is asked: Chinese where the reader reads it and the sentence that names the entity is Chinese."""
+    if "zh" not in reader.languages:
+        return "en"
+    at = max(one.text.find(one.name), 0)
+    return spoken(one.text, (at, at + len(one.name)), reader.languages, "en")
+
+
 class Judge:
-    """Judges texts by a table of risk events. Its ranking is made once, from the events' examples."""
+    """Judges texts by a table of risk events. Its rankings, one for each language that the reader reads, are made once,
+    from the events' examples."""
 
     def __init__(self, events: Events, reader: Reader) -> None:
         self.events, self._reader = events, reader
-        pairs = texts_of(events)
-        self._ranking = Ranking([key for key, _ in pairs], reader.embed([text for _, text in pairs]))
+        readable: tuple[Language, ...] = ("en", "zh") if "zh" in reader.languages else ("en",)
+        self._rankings = {lang: self._ranking(lang) for lang in readable}
+
+    def _ranking(self, lang: Language) -> Ranking:
+        pairs = texts_of(self.events, lang)
+        return Ranking([key for key, _ in pairs], self._reader.embed([text for _, text in pairs]))
 
     def risks(self, asked: Sequence[Asked]) -> list[tuple[Risk, ...]]:
         """The events that each text entails about its entity, surest first."""
         if not asked:
             return []
         premises = [premise(one.text, one.name) for one in asked]
-        nearest = self._ranking.nearest(self._reader.embed(premises), NEAREST_EVENTS)
+        langs = [language(one, self._reader) for one in asked]
+        vectors = self._reader.embed(premises)
+        nearest = [self._rankings[lang].nearest(vectors[i : i + 1], NEAREST_EVENTS)[0] for i, lang in enumerate(langs)]
         places = [(i, key) for i, keys in enumerate(nearest) for key in keys]
-        sentences = {(i, key): self.events[key].sentence(asked[i].name) for i, key in places}
+        sentences = {(i, key): self.events[key].sentence(asked[i].name, langs[i]) for i, key in places}
         pairs = [(premises[i], sentences[i, key]) for i, key in places]
         found: list[list[Risk]] = [[] for _ in asked]
         for (i, key), probabilities in zip(places, self._reader.infer(pairs), strict=True):

@@ -207,6 +207,6 @@ JOBS: tuple[Job, ...] = (
     Job(name="notify", every=timedelta(seconds=15), function=notify),
     Job(name="heartbeat", every=timedelta(minutes=1), function=beat, model=False),
     Job(name="upkeep", every=timedelta(hours=1), function=expire),
-    Job(name="morning", every=timedelta(minutes=5), function=report_jobs.morning),
-    Job(name="weekly", every=timedelta(minutes=5), function=report_jobs.weekly),
+    Job(name="morning", every=timedelta(minutes=15), function=report_jobs.morning),
+    Job(name="weekly", every=timedelta(minutes=15), function=report_jobs.weekly),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from voxpop.models.bert import ADAPTED, LAYERS
+from voxpop.models.bert import ADAPTED, layers_of
 from voxpop.models.checkpoint import BUNDLED, find_encoder
 from voxpop.models.classifier import open_tensors
 from voxpop.models.profile import ADAPTER, HEAD, INFERENCES, SHIPPED, Task
@@ -52,10 +52,11 @@ def random_task(
     """Writes an adapter of rank 2 and a head with random weights, large enough to matter."""
     folder.mkdir()
     files = find_encoder(BUNDLED)
-    shapes = {name: tensor.shape for name, tensor in open_tensors(files.weights).tensors.items()}
+    encoder = open_tensors(files.weights).tensors
+    shapes = {name: tensor.shape for name, tensor in encoder.items()}
     chance = torch.Generator().manual_seed(seed)
     adapter = {}
-    for name in (f"encoder.layer.{layer}.{part}" for layer in range(LAYERS) for part in ADAPTED):
+    for name in (f"encoder.layer.{layer}.{part}" for layer in range(layers_of(encoder)) for part in ADAPTED):
         rows, columns = shapes[f"{name}.weight"]
         for side, shape in (("A", (RANK, columns)), ("B", (rows, RANK))):
             adapter[f"base_model.model.{name}.lora_{side}.weight"] = 0.05 * torch.randn(shape, generator=chance)

@@ -98,7 +98,7 @@ def test_a_search_goes_on_where_it_was_cut_off(data: Path, tmp_path: Path) -> No
     options = Options(contrasts=0, threads=1, batch_tokens=600, rank=2, alpha=4)
     ready = prepare("sentiment", [data], options)
     # A search that was killed within its first trial leaves it running in the journal.
-    study = _study(tmp_path, key_of("sentiment", ready.parts["train"], options, None))
+    study = _study(tmp_path, key_of("sentiment", ready.parts["train"], options, None, ready.files))
     cut = study.ask()
     cut.suggest_float("learning_rate", options.learning_rate / FACTOR, options.learning_rate * FACTOR, log=True)
     cut.suggest_categorical("rank", RANKS)

@@ -64,6 +64,7 @@ def main() -> None:
         jobs,
         judge,
         models,
+        pretrain,
         replay,
         report,
         schema,

@@ -45,9 +45,11 @@ def evaluate(
 
 def _rows(task: str, file: Path) -> list[Any]:
     from voxpop.training import robustness
-    from voxpop.training.datasets import read_rows
+    from voxpop.training.datasets import read_rows, rows_of
 
-    return robustness.read_tests(file) if task == "checklist" else list(read_rows(file))
+    if task == "checklist":
+        return robustness.read_tests(file)
+    return [one for row in read_rows(file) for one in rows_of(task, row)]
 
 
 def _measured(task: str, rows: list[Any], reader: Any) -> dict[str, Any]:

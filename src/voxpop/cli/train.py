@@ -39,6 +39,9 @@ def train(
     repeat: Annotated[
         list[str] | None, _option(WHAT, "NAME=TIMES: show each row of a set so often an epoch. May be repeated.")
     ] = None,
+    encoder: Annotated[
+        Path | None, _option(WHAT, "Folder of an encoder made by `voxpop pretrain`.", "all-MiniLM-L6-v2")
+    ] = None,
     start: Annotated[
         Path | None,
         _option(
@@ -112,9 +115,10 @@ def train(
     with told():
         if recipe is not None:
             _refuse({"data": data, "start": start, "repeat": repeat, "search": search}, "--recipe")
-            metrics = _follow(task, recipe, data_folder, out, given, as_json)
+            metrics = _follow(task, recipe, data_folder, out, given, encoder, as_json)
         else:
-            metrics = _train(task, data or [], out, given, start, start_data or [], repeat or [], search, as_json)
+            more = (start, start_data or [], repeat or [], encoder, search)
+            metrics = _train(task, data or [], out, given, *more, as_json)
         if as_json:
             emit(metrics)
         else:
@@ -143,33 +147,47 @@ def _train(
     start: Path | None,
     start_data: Sequence[Path],
     repeat: Sequence[str],
+    encoder: Path | None,
     search: int,
     quiet: bool,
 ) -> dict[str, Any]:
     if not data:
         raise SettingError("Give a set by --data, or a recipe by --recipe")
     repeats = dict(map(_times, repeat))
+    from voxpop.models.checkpoint import BUNDLED
     from voxpop.training.finetune import train as finetune
     from voxpop.training.options import Options
     from voxpop.training.prepare import Use
 
     uses = {name: Use(repeat=times) for name, times in repeats.items()}
     options = Options(**given)
-    return finetune(task, data, out, options, start=start, earlier=start_data, uses=uses, search=search, quiet=quiet)
+    return finetune(
+        task,
+        data,
+        out,
+        options,
+        start=start,
+        earlier=start_data,
+        uses=uses,
+        encoder=str(encoder or BUNDLED),
+        search=search,
+        quiet=quiet,
+    )
 
 
 def _follow(
-    task: Any, recipe: str, folder: Path | None, out: Path, given: Mapping[str, Any], quiet: bool
+    task: Any, recipe: str, folder: Path | None, out: Path, given: Mapping[str, Any], encoder: Path | None, quiet: bool
 ) -> dict[str, Any]:
     if folder is None:
         raise SettingError("Say by --data-folder where the recipe's sets lie")
-    from voxpop.training.recipe import follow, read_recipe
+    from voxpop.training.recipe import encoder_of, follow, read_recipe
 
     def on_stage(name: str) -> None:
         if not quiet:
             console.print(f"stage {name}")
 
-    return follow(task, read_recipe(recipe, task), folder, out, over=given, quiet=quiet, on_stage=on_stage)
+    stages, stands_on = read_recipe(recipe, task), str(encoder or encoder_of(recipe, folder))
+    return follow(task, stages, folder, out, encoder=stands_on, over=given, quiet=quiet, on_stage=on_stage)
 
 
 def _refuse(given: Mapping[str, object], beside: str) -> None:

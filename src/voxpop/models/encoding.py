@@ -7,14 +7,16 @@ same headline thus reads differently for each company it names, and can be prais
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from tokenizers import Encoding, Tokenizer
 
 from voxpop.errors import ModelError
+from voxpop.models.checkpoint import EncoderFiles
 from voxpop.models.recent import Recent
 
 CLS, SEP, MASK = 101, 102, 103
@@ -75,13 +77,18 @@ class TextEncoder:
     every question and statement about it share one tokenisation.
     """
 
-    def __init__(self, source: Path | Tokenizer, frame: Frame = BERT) -> None:
+    def __init__(self, source: Path | Tokenizer, frame: Frame = BERT, folding: Mapping[int, int] | None = None) -> None:
         """Reads ``tokenizer.json``, or takes a tokenizer that nobody else uses.
+
+        Args:
+            source: the file or the tokenizer.
+            frame: the special tokens of its network.
+            folding: code points that are replaced first, one by one, so that offsets stay those of the text.
 
         Raises:
             ModelError: it is missing or no tokenizer.
         """
-        self.frame = frame
+        self.frame, self._folding = frame, folding
         try:
             self._tokenizer = source if isinstance(source, Tokenizer) else Tokenizer.from_file(str(source))
         except Exception as error:
@@ -91,6 +98,26 @@ class TextEncoder:
         # "[MASK]" typed by an author is text: it must not be taken for the target.
         self._tokenizer.encode_special_tokens = True
         self._recent = Recent[Encoding](ENCODED_BYTES, lambda encoding: _TOKEN_BYTES * len(encoding))
+
+    @classmethod
+    def of(cls, files: EncoderFiles) -> TextEncoder:
+        """That of an encoder.
+
+        Raises:
+            ModelError: its tokenizer or its folding cannot be read.
+        """
+        if files.folding is None:
+            return cls(files.tokenizer)
+        try:
+            stated = json.loads(files.folding.read_text("utf-8"))
+            folding = {ord(a): ord(b) for a, b in zip(stated["from"], stated["to"], strict=True)}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"The folding {files.folding} of the encoder cannot be read: {error}") from error
+        return cls(files.tokenizer, folding=folding)
+
+    def plain(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each text, without a frame."""
+        return [encoding.ids for encoding in self._tokenised(texts)]
 
     def heads(self, texts: Sequence[str], max_tokens: int) -> list[Tokens]:
         """The first ``max_tokens`` tokens of each text, those of the frame included."""
@@ -171,6 +198,8 @@ class TextEncoder:
     def _tokenised(self, texts: Sequence[str]) -> list[Encoding]:
         # Blanks of the same length: offsets stay those of the text.
         blanked = [_HIDDEN.sub(lambda match: " " * len(match[0]), text) for text in texts]
+        if self._folding is not None:
+            blanked = [text.translate(self._folding) for text in blanked]
         encodings: list[Encoding] = self._tokenizer.encode_batch(blanked, add_special_tokens=False)
         return encodings
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from voxpop.errors import ModelError
 from voxpop.models.bert import Inputs, Weights, encode_words, inputs, pool
 from voxpop.models.checkpoint import find_encoder
-from voxpop.models.classifier import hidden_size, load_weights, open_tensors
+from voxpop.models.classifier import hidden_size, load_weights, open_encoder
 from voxpop.models.encoding import MASK, TextEncoder
 from voxpop.models.hub_profile import read_any
 from voxpop.models.profile import Profile
@@ -58,12 +58,12 @@ class Explainer:
             raise ModelError(f"The model profile {profile!r} names public checkpoints, which cannot be explained yet.")
         self._task = stated.sentiment
         files = find_encoder(self._task.encoder)
-        encoder = open_tensors(files.weights).tensors
+        encoder = open_encoder(files)
         loaded = load_weights(self._task, files, encoder, torch.float32, 2 * hidden_size(encoder))
         self._weights: Weights = loaded.weights
         self._head: Weights = loaded.head
         self._temperature = float(loaded.about.get("temperature", 1.0))
-        self._encoder = TextEncoder(files.tokenizer)
+        self._encoder = TextEncoder.of(files)
 
     def sentiment(self, text: str, spans: Sequence[tuple[int, int]] = (), label: str | None = None) -> Explanation:
         """Why ``text`` speaks so of the entity at ``spans`` (none: as a whole).

@@ -14,6 +14,9 @@ to the file:
     labels = ["Analyst Update", …]
     sha256 = { "adapter.safetensors" = "…", "head.safetensors" = "…" }
 
+An encoder of one's own, as ``voxpop pretrain`` makes it, is named by its folder: ``encoder = "./encoder-zh"``. A
+profile that gives each language another profile is that of :mod:`voxpop.models.routes`.
+
 Profiles of public checkpoints are those of :mod:`voxpop.models.hub_profile`.
 """
 
@@ -126,6 +129,8 @@ def read_profile(profile: str) -> Profile:
         ModelError: no such profile, or a file that is not one.
     """
     path, table = profile_path(profile), read_toml(profile)
+    if "routes" in table:
+        raise ModelError(f"The model profile {path} sends languages to other profiles: name one of those here.")
     if is_hub(table):
         raise ModelError(f"The model profile {path} names public checkpoints; adapters are needed here.")
     try:
@@ -158,4 +163,5 @@ def _check(profile: Profile, path: Path) -> None:
 
 
 def _resolved(task: TaskProfile, path: Path) -> TaskProfile:
-    return msgspec.structs.replace(task, adapter=(path.parent / task.adapter).resolve())
+    encoder = str((path.parent / task.encoder).resolve()) if "/" in task.encoder else task.encoder
+    return msgspec.structs.replace(task, adapter=(path.parent / task.adapter).resolve(), encoder=encoder)

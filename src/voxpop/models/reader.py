@@ -16,8 +16,9 @@ from voxpop.models.adapters import load_adapters
 from voxpop.models.engine import cores, find_device
 from voxpop.models.hub_profile import HubProfile, read_any
 from voxpop.models.kept import Kept
-from voxpop.models.profile import Profile, Task
+from voxpop.models.profile import Profile, Task, read_toml
 from voxpop.models.recent import OVERHEAD, Recent, fingerprint
+from voxpop.models.routes import is_routes, load_routes, read_routes
 from voxpop.models.running import BatchFigures, Runner
 from voxpop.models.spans import Answer
 from voxpop.records import Language
@@ -217,8 +218,13 @@ def load(
         ModelError: a profile, checkpoint, encoder, adapter or head is missing, corrupt or not the one that was named;
             there is no such device.
     """
-    stated, on = read_any(profile), find_device(device)
+    on = find_device(device)
     torch.set_num_threads(threads or cores())
+    if is_routes(table := read_toml(profile)):
+        whole, parts = read_routes(profile, table)
+        routed, version = load_routes(whole.name, parts, batch_tokens, threads=threads, device=on)
+        return Reader(whole, version, routed)
+    stated = read_any(profile)
     if isinstance(stated, Profile):
         adapters, version = load_adapters(stated, batch_tokens, threads=threads, device=on)
         return Reader(stated, version, adapters)

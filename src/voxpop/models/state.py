@@ -9,7 +9,8 @@ from voxpop.errors import ModelError
 from voxpop.models import checkpoint
 from voxpop.models.hub_lock import faults, find
 from voxpop.models.hub_profile import HubProfile, read_any
-from voxpop.models.profile import Profile
+from voxpop.models.profile import Profile, read_toml
+from voxpop.models.routes import is_routes, read_routes
 
 
 class FileState(NamedTuple):
@@ -26,6 +27,9 @@ def verify(profile: str, home: Path) -> list[FileState]:
     Raises:
         ModelError: there is no such profile, or what it names is not on this machine at all.
     """
+    if is_routes(table := read_toml(profile)):
+        _, parts = read_routes(profile, table)
+        return [state for part in parts.values() for state in _adapters(part)]
     stated = read_any(profile)
     return _adapters(stated) if isinstance(stated, Profile) else _checkpoints(stated, home)
 

@@ -33,12 +33,32 @@ _REPORTED = re.compile(
     r"|confirm(s|ed|ing)?|disclos(es|ed|ing)|wr(ites|ote)|reported|argu(es|ed)|insist(s|ed)|estimat(es|ed)|note[sd])\b",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"”’)]*\s+|\n+")
+_DENIED_ZH = re.compile(
+    r"否[认認]|辟[谣謠]|澄清|不[实實](?![现現施际際行])|不[属屬][实實]|[谣謠]言|[谣謠][传傳]|子虚乌有|子虛烏有|无中生有|無中生有|[纯純][属屬](?:虚|虛|捏造|[谣謠])"
+    r"|[虚虛]假(?:信息|[传傳][闻聞]|消息)|假(?:消息|新[闻聞])|并未|並未|[并並][没沒不]有?|[从從]未|[没沒]有的事|不存在|[绝絕][无無]|[驳駁]斥"
+    r"|(?:[毫]?[无無]|[没沒]有)(?:根[据據]|依[据據]|[计計][划劃]|此事)|[与與和跟].{0,16}(?:[无無][关關]|[没沒]有?任何?[关關][系係])|[暂暫][无無].{0,8}[计計][划劃]"
+)
+_HEDGED_ZH = re.compile(
+    r"或[将將许許在降]|可能|恐[将將怕]|疑似|[拟擬](?!合)|有望|有意|料[将將]|考[虑慮]|打算|也[许許]|大概|估[计計]|听说|聽說|如果|倘若|一旦|是否|洽[谈談]|磋商|[怀懷]疑"
+    r"|尚未[确確]定|盲猜|[吗嗎么麼]?？"
+)
+_RUMOUR_ZH = re.compile(
+    r"[传傳][闻聞言出]|[据據市网網盛流][传傳]|[场場间間][传傳]|[传傳][，,:：]|小道消息|[风風][声聲]说?|[据據][说說悉]|网曝|網曝"
+)
+_REPORTED_ZH = re.compile(
+    r"[据據].{0,20}?(?:[报報][道导導]|[称稱]|透露|介[绍紹]|披露|消息|了解|[显顯]示)|[报報]道[称稱]?|表示|[声聲]?[称稱](?![号號为為])|指出|指[控责責]|透露|爆料"
+    r"|[举舉][报報]|投[诉訴]|[认認][为為]|知情人士|消息人士|匿名|[说說][:：，]|[显顯]示[，,]?|通[报報]|[确確][认認]"
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]*\s+|(?<=[。！？])[\"”’」』）)]*\s*|\n+")
+"""After a Chinese mark no blank stands."""
 
 
 def factuality(text: str, start: int, end: int) -> Factuality:
     """How the sentence around ``text[start:end]`` claims it."""
-    sentence = text[slice(*sentence_of(text, start, end))]
+    first, last = sentence_of(text, start, end)
+    sentence = text[first:last]
+    if _HAN.search(sentence):
+        return _chinese(text[first:last], start - first, end - first)
     if _DENIED.search(sentence):
         return "denied"
     if _HEDGED.search(sentence):
@@ -46,6 +66,25 @@ def factuality(text: str, start: int, end: int) -> Factuality:
     if _REPORTED.search(sentence):
         return "reported"
     return "asserted"
+
+
+def _chinese(sentence: str, start: int, end: int) -> Factuality:
+    """The same of a Chinese sentence, which often runs on over many clauses: a hedge counts in the claim's own clause,
+    an attribution before it; a denial may stand anywhere."""
+    begins = max((mark.end() for mark in _CLAUSE_END.finditer(sentence, 0, start)), default=0)
+    ends = _CLAUSE_END.search(sentence, end)
+    clause = sentence[begins : ends.start() if ends else len(sentence)]
+    if _DENIED_ZH.search(sentence) or _DENIED.search(sentence):
+        return "denied"
+    if _HEDGED_ZH.search(clause) or _RUMOUR_ZH.search(sentence) or _HEDGED.search(clause):
+        return "hedged"
+    if _REPORTED_ZH.search(sentence[:start]) or _REPORTED.search(sentence[:start]):
+        return "reported"
+    return "asserted"
+
+
+_HAN = re.compile("[\u4e00-\u9fff]")
+_CLAUSE_END = re.compile("[，；：,;]")
 
 
 def sentence_of(text: str, start: int, end: int) -> tuple[int, int]:

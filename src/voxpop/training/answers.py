@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -32,8 +34,8 @@ def _unanswerable(rows: Sequence[Example]) -> list[Example]:
     if len(texts) < 2:
         return []
     index = bm25s.BM25()
-    index.index(bm25s.tokenize(texts, show_progress=False), show_progress=False)
-    questions = bm25s.tokenize([row.second for row in rows], show_progress=False)
+    index.index(bm25s.tokenize(list(map(_spaced, texts)), show_progress=False), show_progress=False)
+    questions = bm25s.tokenize([_spaced(row.second) for row in rows], show_progress=False)
     nearest, _ = index.retrieve(questions, k=min(8, len(texts)), show_progress=False)
     made = []
     for row, candidates in zip(rows, nearest, strict=True):
@@ -43,6 +45,14 @@ def _unanswerable(rows: Sequence[Example]) -> list[Example]:
         if text is not None:
             made.append(Example(text, (), "", row.source, row.second))
     return made
+
+
+def _spaced(text: str) -> str:
+    """Chinese as pairs of neighbouring characters, which serve for words."""
+    return _RUN.sub(lambda run: " ".join(["", *map("".join, pairwise(run[0])), ""]), text)
+
+
+_RUN = re.compile("[\u4e00-\u9fff]{2,}")
 
 
 def thinned(rows: Sequence[Example], most: int, seed: int) -> list[Example]:

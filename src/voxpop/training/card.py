@@ -8,7 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from voxpop.models.checkpoint import BUNDLED
 from voxpop.models.profile import TaskProfile
+from voxpop.records import Language
 from voxpop.training.datasets import TEST_PERCENT, VALIDATION_PERCENT
 
 
@@ -36,18 +38,39 @@ ORIGINS: Mapping[str, Origin] = {
     "qa_en_tatqa": Origin("TAT-QA, span answers", "CC BY 4.0"),
     "sentiment_en": Origin("written for this project: opinions on companies", "Apache-2.0"),
     "nli_en": Origin("written for this project: finance inference", "Apache-2.0"),
+    "finance_zh": Origin("written for this project: Chinese finance texts", "Apache-2.0"),
+    "qa_zh_cmrc2018": Origin("CMRC 2018", "CC BY-SA 4.0"),
+    "qa_zh_drcd": Origin("DRCD", "CC BY-SA 3.0"),
+    "corpus_zh_laws": Origin("Chinese statutes", "public domain"),
+    "corpus_zh_verified_statutes": Origin("verified-chinese-law-kb", "CC BY-SA 4.0"),
+    "corpus_zh_dynamics": Origin("Dynamics 365 documentation", "CC BY 4.0"),
+    "corpus_zh_projops": Origin("Dynamics 365 Project Operations documentation", "CC BY 4.0"),
+    "corpus_zh_bitcoin_org": Origin("Bitcoin.org", "MIT"),
+    "corpus_zh_akshare": Origin("AKShare documentation", "MIT"),
+    "corpus_zh_vnpy": Origin("VeighNa documentation", "MIT"),
+    "corpus_zh_ntrex_news": Origin("NTREX, news", "CC BY-SA 4.0"),
+    "corpus_zh_wikipedia_in_the_news": Origin("ITN-corpus, Wikipedia's news", "CC BY-SA 3.0"),
+    "corpus_zh_ud_gsdsimp_wikipedia": Origin("UD Chinese-GSDSimp", "CC BY-SA 4.0"),
+    "corpus_zh_d2l_zh": Origin("Dive into Deep Learning", "Apache-2.0"),
+    "corpus_zh_tidb_docs": Origin("TiDB documentation", "CC BY-SA 3.0"),
+    "corpus_zh_paddle_docs": Origin("PaddlePaddle guides", "Apache-2.0"),
     "claims_en": Origin("written for this project: documents with claims", "Apache-2.0"),
 }
 
 
-def card(metrics: Mapping[str, Any], stated: TaskProfile, data: Sequence[Path]) -> str:
+def card(
+    metrics: Mapping[str, Any], stated: TaskProfile, data: Sequence[Path], languages: Sequence[Language] = ("en",)
+) -> str:
     """The card: what it is, data with licences, how it was split, what was measured, how to make it again."""
     task, options = metrics["task"], metrics["options"]
+    spoken = " and ".join(_SPOKEN[lang] for lang in languages)
+    encoder = (
+        f"{BUNDLED} (Apache-2.0)" if stated.encoder == BUNDLED else f"`{Path(stated.encoder).name}` (see its card)"
+    )
     lines = [
-        f"# {task.capitalize()}, English",
+        f"# {task.capitalize()}, {spoken}",
         "",
-        f"LoRA adapter (rank {options['rank']}, every linear layer) and linear head over {stated.encoder}"
-        " (Apache-2.0).",
+        f"LoRA adapter (rank {options['rank']}, every linear layer) and linear head over {encoder}.",
         f"It gives probabilities of: {', '.join(stated.labels)}.",
         "",
         *_ASKED[task],
@@ -74,8 +97,7 @@ def card(metrics: Mapping[str, Any], stated: TaskProfile, data: Sequence[Path]) 
         "",
         "## Limits",
         "",
-        "English only. Trained on headlines, posts and short news passages up to 2023; other kinds of text, irony and"
-        " long reports are read less well. It is no investment advice.",
+        _LIMITS if "en" in languages else f"{spoken} only. It is no investment advice.",
         "",
         "## Made again by",
         "",
@@ -83,6 +105,51 @@ def card(metrics: Mapping[str, Any], stated: TaskProfile, data: Sequence[Path]) 
         "",
         f"with Voxpop {version('voxpop')}; all options are in `metrics.json`.",
     ]
+    return "\n".join(lines) + "\n"
+
+
+_SPOKEN: Mapping[Language, str] = {"en": "English", "zh": "Chinese"}
+_LIMITS = (
+    "English only. Trained on headlines, posts and short news passages up to 2023; other kinds of text, irony and"
+    " long reports are read less well. It is no investment advice."
+)
+
+
+def pretraining_card(metrics: Mapping[str, Any], data: Sequence[Path]) -> str:
+    """The card of a pretrained encoder: shape, text with licences, how often each was shown, what was measured."""
+    options = metrics["options"]
+    given = " ".join(f"--data {shlex.quote(path.name)}" for path in data)
+    weighed = "".join(f" --weight {name}={weight:g}" for name, weight in metrics["weights"].items())
+    lines = [
+        "# Encoder, Chinese",
+        "",
+        f"BERT's shape, {options['layers']} layers of {options['hidden']}, {metrics['parameters']:,} weights in half"
+        f" precision, {metrics['vocabulary']:,} entries; traditional characters are folded to simplified ones.",
+        f"Masked language modelling for {metrics['steps']:,} steps of at most"
+        f" {options['batch_tokens'] * options['accumulate']:,} tokens.",
+        "",
+        "## Data",
+        "",
+        "| text | licence | blocks | times an epoch |",
+        "|---|---|---|---|",
+    ]
+    for path, origin in map(_origin, data):
+        name = path.name.split(".")[0]
+        blocks, times = metrics["blocks"][name], metrics["weights"].get(name, 1)
+        lines.append(f"| {origin.title} (`{path.name}`) | {origin.licence} | {blocks:,} | {times:g} |")
+    lines += [
+        "",
+        "## Measured on text held out",
+        "",
+        "| text | hidden tokens | perplexity | accuracy |",
+        "|---|---|---|---|",
+    ]
+    for name, of in metrics["held_out"].items():
+        if of:
+            lines.append(f"| {name} | {of['tokens']:,} | {of['perplexity']:.2f} | {of['accuracy']:.3f} |")
+    lines += ["", "Nearly equal paragraphs (of statutes above all) may lie on both sides.", "", "## Made again by", ""]
+    lines += [f"    voxpop pretrain {given}{weighed} --steps {options['steps']} --out DIR", ""]
+    lines += [f"with Voxpop {version('voxpop')}; all options are in `metrics.json`."]
     return "\n".join(lines) + "\n"
 
 

@@ -6,6 +6,9 @@ A sentiment row is one of three kinds, told apart by its fields:
     {"text", "entities": {name: label}, "label"}             towards each named entity, and as a whole
     {"text", "spans": [{"start", "end", "entity", "label"}]} towards each entity at these places
 
+A row of ``finance_zh`` has entities, topic, events and claims at once, the last two about its main entity, which
+:func:`main_entity` finds; every task takes its part.
+
 A topic row is {"text", "label"}. Texts pass through the same cleaning as the documents that will be read.
 """
 
@@ -23,7 +26,7 @@ from typing import Any, Literal, NamedTuple
 from voxpop.errors import SettingError
 from voxpop.models.encoding import TextEncoder, Tokens
 from voxpop.models.profile import MAX_TOKENS, Task
-from voxpop.models.questions import QUESTIONS
+from voxpop.models.questions import QUESTIONS, ask
 from voxpop.records import digest
 from voxpop.text.clean import clean
 from voxpop.training.statements import event_inferences, inferences
@@ -33,6 +36,7 @@ Row = Mapping[str, Any]
 
 VALIDATION_PERCENT, TEST_PERCENT = 7, 10
 _REPEAT_WORDS = 8
+_HAN = re.compile("[\u4e00-\u9fff]")
 _TEXTS = ("text", "premise", "context")
 
 
@@ -99,8 +103,9 @@ def opposed(row: Row) -> bool:
 
 
 def _topic_examples(row: Row, source: str) -> Iterator[Example]:
-    if row.get("label") is not None:
-        yield Example(clean("", row["text"]).text, (), str(row["label"]), source)
+    label = row.get("label", row.get("topic"))
+    if label is not None:
+        yield Example(clean("", row["text"]).text, (), str(label), source)
 
 
 def _sentiment_examples(row: Row, source: str) -> Iterator[Example]:
@@ -120,13 +125,14 @@ def _sentiment_examples(row: Row, source: str) -> Iterator[Example]:
 
 def _inference_examples(row: Row, source: str) -> Iterator[Example]:
     """A row is a pair; of a document annotated with claims or labelled with events it is several."""
+    lang = row.get("lang", "en")
     if "claims" in row:
-        for label, hypothesis in inferences(row["entity"], row["claims"]):
+        for label, hypothesis in inferences(main_entity(row), row["claims"], lang):
             yield Example(row["text"], (), label, source, hypothesis)
-    elif "events" in row:
-        for label, hypothesis in event_inferences(row["text"], row["entity"], row["events"]):
+    if "events" in row:
+        for label, hypothesis in event_inferences(row["text"], main_entity(row), row["events"], lang):
             yield Example(row["text"], (), label, source, hypothesis)
-    elif row.get("label") is not None:
+    if "premise" in row and row.get("label") is not None:
         yield Example(row["premise"], (), row["label"], source, row["hypothesis"])
 
 
@@ -134,12 +140,52 @@ def _question_examples(row: Row, source: str) -> Iterator[Example]:
     """Of a set of questions a row is one; of documents annotated with claims it is one for each kind of question."""
     if "claims" in row:
         answers = {claim["question"]: (claim["start"], claim["start"] + len(claim["text"])) for claim in row["claims"]}
-        for kind, question in QUESTIONS.items():
+        for kind in QUESTIONS:
             of_kind = (answers[kind],) if kind in answers else ()
-            yield Example(row["text"], of_kind, "", source, question.format(entity=row["entity"]))
+            asked = ask(kind, main_entity(row), row.get("lang", "en"))
+            yield Example(row["text"], of_kind, "", source, asked)
         return
     spans = dict.fromkeys((answer["start"], answer["start"] + len(answer["text"])) for answer in row["answers"])
     yield Example(row["context"], tuple(spans), "", source, row["question"])
+
+
+def main_entity(row: Row) -> str:
+    """Whom claims and events are about: ``entity``; or of several ``entities`` the one named last before the main
+    claim, or first in it, or first of all."""
+    if "entity" in row:
+        return str(row["entity"])
+    text, names = row["text"], list(row["entities"])
+    main = next((claim for claim in row.get("claims", ()) if claim["question"] == "what"), None)
+    if main is not None and len(names) > 1:
+        start, end = main["start"], main["start"] + len(main["text"])
+        opens = [name for name in names if text.startswith(name, start)]
+        before = [(text.rfind(name, 0, start), name) for name in names if name in text[:start]]
+        within = [(text.find(name, start, end), name) for name in names if name in text[start:end]]
+        if opens or before or within:
+            return str(opens[0] if opens else max(before)[1] if before else min(within)[1])
+    return str(min(names, key=text.index))
+
+
+def rows_of(task: str, row: Row) -> list[Row]:
+    """A row of ``finance_zh`` as those that ``task`` is evaluated on; any other as it is."""
+    if not {"text", "entities", "topic", "events", "claims"} <= row.keys():
+        return [row]
+    text, lang = row["text"], row["lang"]
+    if task == "sentiment":
+        return [{"text": text, "entity": name, "label": label} for name, label in row["entities"].items()]
+    if task == "topic":
+        return [{"text": text, "label": row["topic"]}]
+    if task in ("claims", "events"):
+        return [{"text": text, "entity": main_entity(row), "lang": lang, task: row[task]}]
+    if task == "nli":
+        made = _inference_examples(row, "")
+        return [{"premise": one.text, "hypothesis": one.second, "label": one.label} for one in made]
+    if task != "qa":
+        return [row]
+    return [
+        {"context": text, "question": one.second, "answers": [{"text": text[a:b], "start": a} for a, b in one.spans]}
+        for one in _question_examples(row, "")
+    ]
 
 
 _MAKERS = {
@@ -175,6 +221,8 @@ def find_spans(text: str, name: str) -> tuple[tuple[int, int], ...]:
     if not name.strip():
         return ()
     quoted = re.escape(name.strip())
+    if _HAN.search(name):  # Chinese puts no blanks between words
+        return tuple(m.span() for m in re.finditer(quoted, text, re.IGNORECASE))
     whole = tuple(m.span() for m in re.finditer(rf"(?<!\w){quoted}(?!\w)", text, re.IGNORECASE))
     return whole or tuple(m.span() for m in re.finditer(quoted, text, re.IGNORECASE))
 

@@ -35,7 +35,7 @@ def save_weights(
     _save(out / HEAD, {"weight": network.head.weight, "bias": network.head.bias}, about)
     config = {
         "peft_type": "LORA",
-        "base_model_name_or_path": f"sentence-transformers/{BUNDLED}",
+        "base_model_name_or_path": f"sentence-transformers/{BUNDLED}" if files.name == BUNDLED else files.folder.name,
         "r": options.rank,
         "lora_alpha": options.alpha,
         "target_modules": sorted({name.split(".")[-1] for name in _modules(network)}),
@@ -57,8 +57,8 @@ def _save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -
     partial.replace(path)
 
 
-def task_profile(folder: Path) -> tuple[Task, TaskProfile]:
-    """The task that the adapter in ``folder`` was trained for, as a profile states it.
+def task_profile(folder: Path, encoder: str = BUNDLED) -> tuple[Task, TaskProfile]:
+    """The task that the adapter in ``folder`` was trained for, as a profile states it, over ``encoder``.
 
     Raises:
         ModelError: the folder holds no adapter of ours.
@@ -69,16 +69,20 @@ def task_profile(folder: Path) -> tuple[Task, TaskProfile]:
     task: Task = about["task"]
     sha256 = {name: sha256_of(folder / name) for name in (ADAPTER, HEAD)}
     return task, TaskProfile(
-        encoder=BUNDLED, adapter=folder, labels=tuple(about["labels"]), sha256=sha256, max_tokens=MAX_TOKENS[task]
+        encoder=encoder, adapter=folder, labels=tuple(about["labels"]), sha256=sha256, max_tokens=MAX_TOKENS[task]
     )
 
 
-def write_profile(path: Path, folders: Sequence[Path], languages: Sequence[str] = ("en",)) -> None:
-    """Writes a profile, named as its file, of the adapters in ``folders`` (one for each task)."""
+def write_profile(
+    path: Path, folders: Sequence[Path], languages: Sequence[str] = ("en",), encoder: str = BUNDLED
+) -> None:
+    """Writes a profile, named as its file, of the adapters in ``folders`` (one for each task) over ``encoder``: the
+    bundled one by its name, or a folder."""
     lines = [f"name = {json.dumps(path.stem)}", f"languages = {json.dumps(list(languages))}", 'dtype = "auto"']
+    named = encoder if encoder == BUNDLED else _relative(Path(encoder), path)
     for folder in folders:
-        task, stated = task_profile(folder)
-        relative = os.path.relpath(folder.resolve(), path.parent.resolve())
+        task, stated = task_profile(folder, named)
+        relative = _relative(folder, path)
         hashes = ", ".join(f"{json.dumps(name)} = {json.dumps(value)}" for name, value in stated.sha256.items())
         lines += ["", f"[{task}]", f"encoder = {json.dumps(stated.encoder)}", f"adapter = {json.dumps(relative)}"]
         lines += [f"max_tokens = {stated.max_tokens}", "labels = ["]
@@ -86,6 +90,11 @@ def write_profile(path: Path, folders: Sequence[Path], languages: Sequence[str] 
         lines += ["]", f"sha256 = {{ {hashes} }}"]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _relative(folder: Path, profile: Path) -> str:
+    """Always with a slash, by which a folder is told from a name."""
+    return f"./{os.path.relpath(folder.resolve(), profile.parent.resolve())}"
 
 
 def report(
@@ -98,7 +107,7 @@ def report(
 ) -> dict[str, Any]:
     """Calibrates the written weights on the validation split and measures them on the test split, as they will be
     loaded; writes metrics and model card."""
-    task, stated = task_profile(out)
+    task, stated = task_profile(out, files.name)
     dtype = choose_dtype("auto")
     judge = judge_answers if task == "qa" else judge_labels
     found = judge(stated, parts, files, dtype)
@@ -112,7 +121,7 @@ def report(
         "options": asdict(options),
     }
     (out / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    (out / CARD).write_text(card(metrics, stated, data), encoding="utf-8")
+    (out / CARD).write_text(card(metrics, stated, data, files.languages), encoding="utf-8")
     return metrics
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from voxpop.models.checkpoint import BUNDLED
 from voxpop.models.profile import Task
 from voxpop.training.export import CONFIG, report, save_weights
 from voxpop.training.loop import OnStep, Options
@@ -24,6 +25,7 @@ def train(
     start: Path | None = None,
     earlier: Sequence[Path] = (),
     uses: Mapping[str, Use] | None = None,
+    encoder: str = BUNDLED,
     search: int = 0,
     quiet: bool = False,
     on_step: OnStep | None = None,
@@ -37,6 +39,7 @@ def train(
         start: folder of an earlier run of the same task and rank, whose adapter and head are where training begins.
         earlier: the sets of that run; what it held out stays held out.
         uses: how the training split uses a set, by the name of its file.
+        encoder: the bundled one by its name, or the folder of one that was pretrained.
         search: short trials by which learning rate and rank are chosen first (see ``voxpop.training.search``).
 
     Returns:
@@ -47,7 +50,7 @@ def train(
         ModelError: the encoder or the start is missing or another one.
     """
     options, uses = options or Options(), uses or {}
-    ready = prepare(task, data, options, earlier, uses)
+    ready = prepare(task, data, options, earlier, uses, encoder)
     out.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {}
     if search:

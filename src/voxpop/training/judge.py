@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from voxpop.models.checkpoint import EncoderFiles
-from voxpop.models.classifier import load_classifier, load_span_reader, open_tensors
+from voxpop.models.classifier import load_classifier, load_span_reader, open_encoder, open_tensors
 from voxpop.models.encoding import TextEncoder
 from voxpop.models.profile import TaskProfile
 from voxpop.models.running import Runner
@@ -36,8 +36,8 @@ class Judged(NamedTuple):
 def judge_labels(stated: TaskProfile, parts: Parts, files: EncoderFiles, dtype: torch.dtype) -> Judged:
     """Temperature from the validation split; figures by set, calibration error before and after, on the test split."""
     task = task_of(stated)
-    classifier = load_classifier(task, stated, files, open_tensors(files.weights).tensors, dtype, Runner(BATCH_TOKENS))
-    encoder = TextEncoder(files.tokenizer)
+    classifier = load_classifier(task, stated, files, open_encoder(files), dtype, Runner(BATCH_TOKENS))
+    encoder = TextEncoder.of(files)
 
     def answers(rows: Sequence[Example]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         index = {label: i for i, label in enumerate(stated.labels)}
@@ -73,8 +73,8 @@ def task_of(stated: TaskProfile) -> Any:
 
 def judge_answers(stated: TaskProfile, parts: Parts, files: EncoderFiles, dtype: torch.dtype) -> Judged:
     """Threshold and Platt scaling from the validation split; SQuAD's figures by set on the test split."""
-    weights = open_tensors(files.weights).tensors
-    reader = load_span_reader(stated, files, weights, TextEncoder(files.tokenizer), dtype, Runner(BATCH_TOKENS))
+    weights = open_encoder(files)
+    reader = load_span_reader(stated, files, weights, TextEncoder.of(files), dtype, Runner(BATCH_TOKENS))
 
     def best(rows: Sequence[Example]) -> list[Answer]:
         found = reader.spans([(row.second, row.text) for row in rows], 1)

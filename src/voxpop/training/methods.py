@@ -9,11 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from voxpop.models.bert import ADAPTED, HEADS, LAYERS, Inputs, encode_words
+from voxpop.models.bert import ADAPTED, HEAD_SIZE, Inputs, Weights, encode_words, layers_of
 from voxpop.models.checkpoint import EncoderFiles
+from voxpop.models.classifier import open_encoder
 from voxpop.training.network import Network, build, plain_encoder
 from voxpop.training.options import Options
 
@@ -159,7 +159,7 @@ class FullNetwork(Network):
 
     def adapter(self) -> dict[str, Tensor]:
         """What training has added to each tensor; nothing is left out."""
-        before = load_file(self._files.weights)
+        before = open_encoder(self._files)
         return {f"delta.{name}": p.detach() - before[name] for name, p in self.encoder.named_parameters()}
 
     def warm(self, adapter: Mapping[str, Tensor], head: Mapping[str, Tensor]) -> None:
@@ -187,7 +187,7 @@ class PrefixNetwork(Network):
     """
 
     def __init__(self, files: EncoderFiles, labels: int, tokens: int, *, spans: bool = False) -> None:
-        encoder = PrefixEncoder(load_file(files.weights), tokens)
+        encoder = PrefixEncoder(open_encoder(files), tokens)
         super().__init__(encoder, encoder.words.embedding_dim, labels, spans=spans)
 
     def adapter(self) -> dict[str, Tensor]:
@@ -200,14 +200,15 @@ class PrefixNetwork(Network):
 class PrefixEncoder(nn.Module):
     """``models.bert`` itself, with trained keys and values among its weights; so what is trained is what is loaded."""
 
-    def __init__(self, weights: Mapping[str, Tensor], tokens: int) -> None:
+    def __init__(self, weights: Weights, tokens: int) -> None:
         super().__init__()
         words = weights["embeddings.word_embeddings.weight"]
         self._weights = {name: tensor for name, tensor in weights.items() if tensor is not words}
         self.words: nn.Embedding = nn.Embedding.from_pretrained(words)  # type: ignore[no-untyped-call]
-        shape = (HEADS, tokens, words.shape[1] // HEADS)
+        shape = (words.shape[1] // HEAD_SIZE, tokens, HEAD_SIZE)
         self.keys, self.values = (
-            nn.ParameterList([nn.Parameter(0.02 * torch.randn(shape)) for _ in range(LAYERS)]) for _ in range(2)
+            nn.ParameterList([nn.Parameter(0.02 * torch.randn(shape)) for _ in range(layers_of(weights))])
+            for _ in range(2)
         )
 
     def get_input_embeddings(self) -> nn.Module:
@@ -220,7 +221,7 @@ class PrefixEncoder(nn.Module):
         return named | {f"prefix.{layer}.value": tensor for layer, tensor in enumerate(self.values)}
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> SimpleNamespace:
-        """Hidden states (b, w, 384), under the name that ``transformers`` gives them."""
+        """Hidden states (b, w, d), under the name that ``transformers`` gives them."""
         real = attention_mask.bool()
         batch = Inputs(input_ids, real, torch.zeros_like(real), token_type_ids.bool())
         weights = {**self._weights, **self.prefix()}

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from voxpop.models.bert import ADAPTED, Inputs, answerable, pool
 from voxpop.models.checkpoint import EncoderFiles
+from voxpop.models.classifier import open_encoder
 from voxpop.training.options import Options
 
 HEAD_DROPOUT = 0.1
@@ -114,6 +114,6 @@ def plain_encoder(files: EncoderFiles) -> Any:
     # The fused kernel's backward pass takes a quarter of a step on the CPU; written out it trains a fifth faster.
     config._attn_implementation = "eager"
     base = BertModel(config, add_pooling_layer=False)
-    weights = load_file(files.weights)
+    weights = open_encoder(files)
     base.load_state_dict({name: weights[name] for name in base.state_dict() if name in weights})
     return base

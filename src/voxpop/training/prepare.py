@@ -54,6 +54,7 @@ def prepare(
     options: Options,
     earlier: Sequence[Path] = (),
     uses: Mapping[str, Use] | None = None,
+    encoder: str = BUNDLED,
 ) -> Prepared:
     """Reads, splits, completes and encodes the sets.
 
@@ -63,13 +64,13 @@ def prepare(
     uses = uses or {}
     parts = parts_of(task, data, earlier, [name for name, use in uses.items() if use.agreed])
     labels = labels_of(task, parts["train"])
-    files = find_encoder(BUNDLED)
+    files = find_encoder(encoder)
     parts["train"] = written = few(parts["train"], uses, options.seed)
     parts = {name: completed(task, name, rows, options) for name, rows in parts.items()}
     parts["train"] += repeats(parts["train"], written, uses)
     parts["train"] += copies(parts["train"], options)
-    encoder = TextEncoder(files.tokenizer)
-    training, validation = (encoded(task, parts[name], labels, encoder) for name in ("train", "validation"))
+    text_encoder = TextEncoder.of(files)
+    training, validation = (encoded(task, parts[name], labels, text_encoder) for name in ("train", "validation"))
     return Prepared(task, parts, labels, files, training, validation)
 
 
@@ -84,7 +85,7 @@ def loop_of(ready: Prepared, options: Options, path: Path, start: Path | None = 
     if start is not None:
         warm(network, start, task, labels, ready.files, options)
     objective = objective_of(task, training.gold, len(labels), options)
-    key = key_of(task, ready.parts["train"], options, start)
+    key = key_of(task, ready.parts["train"], options, start, ready.files)
     return Loop(network, objective, training, ready.validation, options, path, key)
 
 
@@ -105,10 +106,10 @@ def parts_of(
     return parts
 
 
-def key_of(task: Task, rows: Sequence[Example], options: Options, start: Path | None) -> str:
-    """What names a run: its task, options, start and training rows."""
+def key_of(task: Task, rows: Sequence[Example], options: Options, start: Path | None, files: EncoderFiles) -> str:
+    """What names a run: its task, options, encoder, start and training rows."""
     known = (row.text + row.second + row.label for row in rows)
-    return digest(task, json.dumps(chosen(options)), *named(start).values(), *known)
+    return digest(task, json.dumps(chosen(options)), files.sha256, *named(start).values(), *known)
 
 
 def few(rows: Sequence[Example], uses: Mapping[str, Use], seed: int) -> list[Example]:

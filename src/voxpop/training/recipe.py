@@ -12,13 +12,13 @@ from typing import Any, cast
 import msgspec
 
 from voxpop.errors import SettingError
-from voxpop.models.checkpoint import sha256_of
+from voxpop.models.checkpoint import BUNDLED, find_encoder, sha256_of
 from voxpop.models.profile import TASKS, Task, read_profile
 from voxpop.records import digest
 from voxpop.training.export import METRICS
 from voxpop.training.finetune import train
 from voxpop.training.loop import OnStep
-from voxpop.training.options import Options, chosen
+from voxpop.training.options import Options, PretrainOptions, chosen
 from voxpop.training.prepare import Use
 
 DATA = Path(__file__).parent.parent / "data"
@@ -64,41 +64,90 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return replace(stated, **(over or {}))
 
 
+class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of pretraining, and how often an epoch shows it."""
+
+    name: str
+    weight: float = 1.0
+
+
+class Pretraining(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a recipe's encoder is pretrained."""
+
+    sets: tuple[Text, ...]
+    options: PretrainOptions = PretrainOptions()
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A recipe's file: the encoder (the bundled one, or a folder by its name), how that is made, each task's stages."""
+
+    encoder: str = BUNDLED
+    pretraining: Pretraining | None = None
+    topic: list[Stage] = []
+    sentiment: list[Stage] = []
+    nli: list[Stage] = []
+    qa: list[Stage] = []
+
+
 def read_recipe(recipe: str, task: Task) -> list[Stage]:
     """The stages of ``task`` in the shipped recipe of that name, or in the TOML file at that path.
 
     Raises:
         SettingError: no such recipe or task in it, a malformed file, or a start that is no earlier stage.
     """
-    path = Path(recipe) if recipe.endswith(".toml") else SHIPPED / f"{recipe}.toml"
-    try:
-        stated = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), dict[str, list[Stage]])
-    except FileNotFoundError as error:
-        shipped = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.toml")))
-        raise SettingError(f"There is no recipe {recipe!r}; shipped are {shipped}") from error
-    except ValueError as error:
-        raise SettingError(f"The recipe {path} is malformed: {error}") from error
-    if task not in TASKS or not stated.get(task):
-        raise SettingError(f"The recipe {recipe!r} has no stages of {task!r}; it has {', '.join(stated)}")
+    stated = open_recipe(recipe)
+    stages: dict[str, list[Stage]] = {name: getattr(stated, name) for name in TASKS}
+    if task not in TASKS or not stages[task]:
+        has = ", ".join(name for name, of in stages.items() if of)
+        raise SettingError(f"The recipe {recipe!r} has no stages of {task!r}; it has {has}")
     seen: list[str] = []
-    for stage in stated[task]:
+    for stage in stages[task]:
         known = (None, *seen, *(f"{_SHIPPED}{other}" for other in TASKS if other != task))
         if stage.stage in seen or stage.start not in known:
             raise SettingError(
                 f"Stage {stage.stage!r} of recipe {recipe!r} is named twice or starts from no earlier one"
             )
         seen.append(stage.stage)
-    return stated[task]
+    return stages[task]
+
+
+def open_recipe(recipe: str) -> Recipe:
+    """The shipped recipe of that name, or that in the TOML file at that path.
+
+    Raises:
+        SettingError: no such recipe, or a malformed file.
+    """
+    path = Path(recipe) if recipe.endswith(".toml") else SHIPPED / f"{recipe}.toml"
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Recipe)
+    except FileNotFoundError as error:
+        shipped = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.toml")))
+        raise SettingError(f"There is no recipe {recipe!r}; shipped are {shipped}") from error
+    except ValueError as error:
+        raise SettingError(f"The recipe {path} is malformed: {error}") from error
+
+
+def encoder_of(recipe: str, folder: Path) -> str:
+    """What a recipe's adapters stand on: the bundled encoder, or a folder in ``folder`` or among the package's models.
+
+    Raises:
+        SettingError: no such recipe.
+    """
+    name = open_recipe(recipe).encoder
+    if name == BUNDLED:
+        return name
+    own = DATA / "models" / name
+    return str(own if own.is_dir() else folder / name)
 
 
 def find_set(name: str, folder: Path) -> Path:
-    """Where the set ``name`` lies: in ``folder``, or among the sets that come with the package.
+    """Where the set or text ``name`` lies: in ``folder``, or among the sets that come with the package.
 
     Raises:
         SettingError: in neither.
     """
     own = DATA / "training" / f"{name}.jsonl"
-    for path in (folder / f"{name}.jsonl.gz", own):
+    for path in (folder / f"{name}.jsonl.gz", folder / f"{name}.txt.gz", own):
         if path.is_file():
             return path
     raise SettingError(f"There is no set {name!r}: neither {folder / name}.jsonl.gz nor among the package's own")
@@ -110,6 +159,7 @@ def follow(
     folder: Path,
     out: Path,
     *,
+    encoder: str = BUNDLED,
     over: Mapping[str, Any] | None = None,
     quiet: bool = False,
     on_stage: Callable[[str], None] | None = None,
@@ -120,6 +170,7 @@ def follow(
     Finished stages are not run again while data, options and start are the same; a killed one goes on from its state.
 
     Args:
+        encoder: what the adapters stand on (see :func:`encoder_of`).
         over: options that stand in place of each stage's own.
         on_stage: told the name of each stage that is run.
 
@@ -136,7 +187,7 @@ def follow(
         options = stage.chosen(over)
         data = [find_set(of.name, folder) for of in stage.sets]
         start = _start(stage.start, place)
-        made_from = _made_from(task, stage, data, options, start)
+        made_from = _made_from(task, stage, data, options, start, encoder)
         if _done(out).get(stage.stage) == made_from and (place[stage.stage] / METRICS).exists():
             continue
         if on_stage is not None:
@@ -149,6 +200,7 @@ def follow(
             start=start,
             earlier=[find_set(name, folder) for name in _earlier(stage, by_name)],
             uses={of.name: Use(of.repeat, of.rows, of.agreed) for of in stage.sets},
+            encoder=encoder,
             quiet=quiet,
             on_step=on_step,
         )
@@ -176,10 +228,12 @@ def _earlier(stage: Stage, by_name: dict[str, Stage]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _made_from(task: Task, stage: Stage, data: Sequence[Path], options: Options, start: Path | None) -> str:
+def _made_from(
+    task: Task, stage: Stage, data: Sequence[Path], options: Options, start: Path | None, encoder: str
+) -> str:
     sets = [f"{sha256_of(path)} {of.repeat} {of.rows} {of.agreed}" for path, of in zip(data, stage.sets, strict=True)]
     before = [sha256_of(start / "adapter.safetensors")] if start else []
-    return digest(task, json.dumps(chosen(options)), str(options.halt), *before, *sets)
+    return digest(task, json.dumps(chosen(options)), str(options.halt), find_encoder(encoder).sha256, *before, *sets)
 
 
 def _done(out: Path) -> dict[str, str]:

@@ -37,7 +37,7 @@ def best_options(
     Raises:
         SettingError: Optuna is not installed.
     """
-    study = _study(out, key_of(ready.task, ready.parts["train"], options, start))
+    study = _study(out, key_of(ready.task, ready.parts["train"], options, start, ready.files))
     small = ready._replace(training=_thinned(ready.training, options.seed))
     _begin_again(study)
     while (done := len(_finished(study))) < trials:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
+_HAN = re.compile("[\u4e00-\u9fff]")
+_MARKS_ZH = dict.fromkeys(map(ord, "，。、；：？！“”‘’（）【】《》「」『』·—…"), " ")
 _MARKS = str.maketrans("", "", string.punctuation)
 
 
@@ -21,6 +23,7 @@ class Scored(NamedTuple):
 
 def normalised(text: str) -> str:
     """Lower case, without punctuation and articles, white space folded."""
+    text = _HAN.sub(r" \g<0> ", text.translate(_MARKS_ZH))  # a Chinese character counts as a word
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_MARKS)).split())
 
 

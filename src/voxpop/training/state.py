@@ -5,20 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from voxpop.training.network import Network
-
 _RANDOM = "random_state"
 
 
+class Trained(Protocol):
+    """What a state is of."""
+
+    def trained(self) -> dict[str, Tensor]:
+        """The tensors that training changes, by name."""
+
+    def memory(self) -> dict[str, Tensor]:
+        """What must be remembered beside them."""
+
+    def remember(self, memory: Mapping[str, Tensor]) -> None:
+        """Puts back what :meth:`memory` gave."""
+
+
 def save(
-    path: Path, network: Network, optimizer: torch.optim.Optimizer, best: dict[str, Tensor], progress: dict[str, Any]
+    path: Path, network: Trained, optimizer: torch.optim.Optimizer, best: dict[str, Tensor], progress: dict[str, Any]
 ) -> None:
     """Writes weights, optimiser, torch's random state, the best weights so far and ``progress`` (JSON)."""
     tensors = {_RANDOM: torch.get_rng_state()}
@@ -43,7 +54,7 @@ def progress_of(path: Path) -> dict[str, Any]:
         return {}
 
 
-def load(path: Path, network: Network, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load(path: Path, network: Trained, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Puts a saved state back; the best weights so far, and the progress."""
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
@@ -54,7 +65,7 @@ def load(path: Path, network: Network, optimizer: torch.optim.Optimizer) -> tupl
         optimizer.state[parameter] = {}
     for name, tensor in _under("optimizer/", tensors).items():
         key, _, of = name.partition("/")
-        optimizer.state[parameters[of]][key] = tensor
+        optimizer.state[parameters[of]][key] = tensor if key == "step" else tensor.to(parameters[of].device)
     network.remember(_under("method/", tensors))
     return _under("best/", tensors), progress_of(path)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from voxpop.knowledge.events import RiskEvent, shipped, texts_of
 from voxpop.models.questions import FRAMES, statement
-from voxpop.records import Factuality
+from voxpop.records import Factuality, Language
 
 _SAYS: Mapping[Factuality, Mapping[Factuality, str]] = {
     "asserted": {"asserted": "entailment", "denied": "contradiction"},
@@ -21,8 +22,8 @@ _SAYS: Mapping[Factuality, Mapping[Factuality, str]] = {
 what is reported may be one, so that pair is left out."""
 
 
-def inferences(entity: str, claims: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """(label, hypothesis) pairs of one document.
+def inferences(entity: str, claims: Sequence[Mapping[str, Any]], lang: Language = "en") -> Iterator[tuple[str, str]]:
+    """(label, hypothesis) pairs of one document in ``lang``.
 
     Of the main claim, its statement in every frame that is surely entailed or not; of each other claim its statement,
     and one in which it answers a question that it does not.
@@ -34,30 +35,32 @@ def inferences(entity: str, claims: Sequence[Mapping[str, Any]]) -> Iterator[tup
     what, factuality = main["text"], main["factuality"]
     for frame in FRAMES:
         if label := _SAYS[factuality].get(frame):
-            yield label, statement("what", entity, what, what, frame)
+            yield label, statement("what", entity, what, what, frame, lang)
     for question, claim in answers.items():
         if question == "what":
             continue
-        yield "entailment", statement(question, entity, what, claim["text"], factuality)
+        yield "entailment", statement(question, entity, what, claim["text"], factuality, lang)
         wrong = next((c["text"] for q, c in answers.items() if q not in (question, "what")), None)
         if wrong is not None:
-            yield "contradiction", statement(question, entity, what, wrong, factuality)
+            yield "contradiction", statement(question, entity, what, wrong, factuality, lang)
 
 
 OTHERS = 5
 """Events that a document does not report, for each that it is paired with."""
 
 
-def event_inferences(text: str, entity: str, events: Collection[str]) -> Iterator[tuple[str, str]]:
+def event_inferences(
+    text: str, entity: str, events: Collection[str], lang: Language = "en"
+) -> Iterator[tuple[str, str]]:
     """(label, hypothesis) pairs: the sentence of each event that is reported, and of the ``OTHERS`` that share most
     words with the text, which leave it open."""
     table = _table()
     for key in events:
-        yield "entailment", table[key].sentence(entity)
-    words = _words(text)
-    shared = {key: len(words & known) / len(known) ** 0.5 for key, known in _vocabulary().items()}
+        yield "entailment", table[key].sentence(entity, lang)
+    words = _words(text, lang)
+    shared = {key: len(words & known) / len(known) ** 0.5 for key, known in _vocabulary(lang).items()}
     for key in sorted(shared.keys() - set(events), key=lambda key: (-shared[key], key))[:OTHERS]:
-        yield "neutral", table[key].sentence(entity)
+        yield "neutral", table[key].sentence(entity, lang)
 
 
 @cache
@@ -66,14 +69,16 @@ def _table() -> dict[str, RiskEvent]:
 
 
 @cache
-def _vocabulary() -> dict[str, frozenset[str]]:
+def _vocabulary(lang: Language) -> dict[str, frozenset[str]]:
     """The words of each event's sentence and examples."""
     found: dict[str, frozenset[str]] = {}
-    for key, example in texts_of(_table()):
-        found[key] = found.get(key, frozenset()) | _words(example)
+    for key, example in texts_of(_table(), lang):
+        found[key] = found.get(key, frozenset()) | _words(example, lang)
     return found
 
 
-def _words(text: str) -> frozenset[str]:
-    """Stems of a kind: the first five letters of words of four or more."""
+def _words(text: str, lang: Language) -> frozenset[str]:
+    """Stems of a kind: the first five letters of words of four or more; of Chinese, pairs of neighbours."""
+    if lang == "zh":
+        return frozenset(pair for run in re.findall(r"[\u4e00-\u9fff]+", text) for pair in map("".join, pairwise(run)))
     return frozenset(word[:5] for word in re.findall(r"[a-z]{4,}", text.lower()))
