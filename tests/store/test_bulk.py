@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, Text, create_engine, select, text
+from sqlalchemy import Column, Connection, Float, Integer, MetaData, Table, Text, create_engine, select, text
 from sqlalchemy.exc import DBAPIError
 
 from voxpop.store import bulk
@@ -42,6 +42,15 @@ def test_a_column_may_take_the_new_value(connection: Connection, fresh: bool) ->
     upsert(connection, {"a": 1}, fresh=fresh, update=("value",))
     upsert(connection, {"a": 10, "b": 2}, fresh=fresh, update=("value",))
     assert stored(connection) == {"a": 10, "b": 2}
+
+
+@pytest.mark.parametrize("count", [2, bulk.FEW + 2])
+def test_whole_numbers_may_stand_among_fractions(connection: Connection, count: int) -> None:
+    shares = Table("shares", MetaData(), Column("name", Text, primary_key=True), Column("share", Float))
+    shares.metadata.create_all(connection)
+    rows = [(f"{n:04d}", 1 if n % 2 else None if n % 3 else 0.5) for n in range(count)]
+    bulk.upsert(connection, shares, ["name", "share"], rows)
+    assert connection.execute(select(shares).order_by(shares.c.name)).all() == rows
 
 
 def test_rows_that_were_there_after_all_undo_nothing_of_the_transaction(connection: Connection) -> None:

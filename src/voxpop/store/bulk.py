@@ -16,7 +16,7 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import ARRAY, Connection, Table
+from sqlalchemy import ARRAY, Connection, Float, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
@@ -94,12 +94,18 @@ def _by_arrays(
     rows: Sequence[Sequence[Any]],
     statement: str,
 ) -> None:
-    lists = [isinstance(table.c[name].type, ARRAY) for name in columns]
+    types = [table.c[name].type for name in columns]
     values = [
-        [json.dumps(value) for value in column] if is_list else list(column)
-        for column, is_list in zip(zip(*rows, strict=True), lists, strict=True)
+        [_dumped(value, of) for value in column] for column, of in zip(zip(*rows, strict=True), types, strict=True)
     ]
     driver.execute(statement, values)
+
+
+def _dumped(value: Any, of: TypeEngine[Any]) -> Any:
+    """The value as an array takes it: a list as JSON, and no whole number among fractions."""
+    if isinstance(of, ARRAY):
+        return json.dumps(value)
+    return float(value) if isinstance(value, int) and isinstance(of, Float) else value
 
 
 @cache

@@ -110,7 +110,7 @@ def _write_mentions(connection: Connection, documents: Sequence[Document]) -> No
     """The mentions of each document are those of its latest linking; one that it had before stays as it is."""
     columns = ["document_id", "revision", "entity_id", "start", "end", "relevance", "confidence", "published_at"]
     rows = [
-        (d.id, d.revision, m.entity, m.start, m.end, m.relevance, m.confidence, d.published_at)
+        (d.id, d.revision, m.entity, m.start, m.end, m.relevance, float(m.confidence), d.published_at)
         for d in documents
         for m in d.mentions
     ]
