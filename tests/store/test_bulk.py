@@ -50,7 +50,7 @@ def test_whole_numbers_may_stand_among_fractions(connection: Connection, count: 
     shares.metadata.create_all(connection)
     rows = [(f"{n:04d}", 1 if n % 2 else None if n % 3 else 0.5) for n in range(count)]
     bulk.upsert(connection, shares, ["name", "share"], rows)
-    assert connection.execute(select(shares).order_by(shares.c.name)).all() == rows
+    assert [tuple(row) for row in connection.execute(select(shares).order_by(shares.c.name))] == rows
 
 
 def test_rows_that_were_there_after_all_undo_nothing_of_the_transaction(connection: Connection) -> None:
