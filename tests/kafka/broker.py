@@ -27,7 +27,6 @@ from tests.kafka import certificates
 
 POM = Path(__file__).parent / "pom.xml"
 USER, PASSWORD = "voxpop", "a p@ss/w:rd"
-_NICE = ["nice", "-n", "15"]
 _JAVA = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 
 
@@ -48,7 +47,7 @@ def jars() -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         half = Path(tempfile.mkdtemp(dir=cache))
         subprocess.run(
-            [*_NICE, "mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={half}"],
+            ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={half}"],
             check=True,
             stdout=subprocess.DEVNULL,
         )
@@ -105,7 +104,7 @@ class Broker:
         """Starts the process and waits until it answers."""
         with (self._folder / "output").open("ab") as output:
             self._process = subprocess.Popen(
-                [*_NICE, *self._java(), "kafka.Kafka", "server.properties"],
+                [*self._java(), "kafka.Kafka", "server.properties"],
                 cwd=self._folder,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -169,7 +168,7 @@ class Broker:
         return [*_JAVA, "-Dlog4j2.configurationFile=log4j2.properties", "-cp", f"{self._libraries}/*"]
 
     def _run(self, *arguments: str) -> None:
-        done = subprocess.run([*_NICE, *self._java(), *arguments], cwd=self._folder, capture_output=True)
+        done = subprocess.run([*self._java(), *arguments], cwd=self._folder, capture_output=True)
         assert done.returncode == 0, (done.stdout + done.stderr).decode()
 
     def _properties(self) -> str:
