@@ -42,7 +42,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
     What is left is collected before another test is blamed for it.
     """
-    if item.get_closest_marker("fails_to_connect") is None:
+    names = (item.nodeid, *getattr(item, "fixturenames", ()))
+    if item.get_closest_marker("fails_to_connect") is None and not any("kafka" in name for name in names):
         return (yield)
     item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
     done = yield
