@@ -98,7 +98,7 @@ def test_upkeep_sets_cuts_and_alerts_tell_of_what_crosses_them(
     assert (kept.state, set(kept.tasks.values())) == ("success", {"success"})
     for _ in range(2):
         raised = run("alerts", alerts_file=str(tmp_path / "alerts.toml"))
-        assert raised.tasks == dict.fromkeys(("raise_alerts", "raise_by_rules", "notify"), "success")
+        assert raised.tasks == dict.fromkeys(("raise_alerts", "raise_by_rules", "raise_silences", "notify"), "success")
     assert not raised.torch
     with store.connect() as connection:
         surges = [alert for alert in alerts.stored(connection) if alert.rule == "surge"]
@@ -168,7 +168,8 @@ def test_operators_hear_of_a_task_that_fails_and_not_of_each_time(
     rules = str(tmp_path / "alerts.toml")
     for _ in range(2):
         failed = run("trends", once=True, database_url=away, alerts_file=rules, home=str(tmp_path))
-        assert (failed.state, failed.tasks) == ("failed", {"relink": "failed", "refresh": "upstream_failed"})
+        after = dict.fromkeys(("refresh", "heartbeat"), "upstream_failed")
+        assert (failed.state, failed.tasks) == ("failed", {"relink": "failed"} | after)
     (post,) = operators.posts
     said = json.loads(post.body)
     assert (said["dag"], said["task"], said["notice"]) == ("trends", "relink", "failure")
