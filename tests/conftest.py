@@ -38,14 +38,17 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """kafka-python leaves the socket of a connection that failed to the garbage collector, which then warns.
+    """kafka-python leaves the socket of a connection that failed to the garbage collector, which then warns; so does
+    a member that is cut off while it connects to the database.
 
     What is left is collected before another test is blamed for it.
     """
     names = (item.nodeid, *getattr(item, "fixturenames", ()))
-    if item.get_closest_marker("fails_to_connect") is None and not any("kafka" in name for name in names):
+    cut_off = any(part in name for name in names for part in ("kafka", "tests/worker/", "tests/faults/"))
+    if item.get_closest_marker("fails_to_connect") is None and not cut_off:
         return (yield)
     item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
+    item.add_marker(pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning"))
     done = yield
     _collect()
     return done
