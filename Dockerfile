@@ -5,11 +5,11 @@ ARG TORCH_BACKEND=cpu
 ENV PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 UV_LINK_MODE=copy
 WORKDIR /build
 COPY constraints.txt ./
-RUN pip install --constraint constraints.txt uv && python -m venv /opt/voxpop/.venv
+RUN pip install --constraint constraints.txt uv && python -m venv /srv/voxpop/.venv
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 RUN if [ "$TORCH_BACKEND" != auto ]; then export UV_TORCH_BACKEND="$TORCH_BACKEND"; fi \
-    && uv pip install --python /opt/voxpop/.venv/bin/python --constraint constraints.txt '.[kafka,airflow]'
+    && uv pip install --python /srv/voxpop/.venv/bin/python --constraint constraints.txt '.[kafka,airflow]'
 
 FROM python:3.12.13-slim-bookworm
 # Whoever owns the files in secrets/ (`make env` notes it), so that they need be readable to nobody else.
@@ -18,19 +18,19 @@ ARG GID=10001
 RUN groupadd --non-unique --gid "$GID" voxpop \
     && useradd --non-unique --uid "$UID" --gid "$GID" --home-dir /var/lib/voxpop --no-create-home voxpop \
     && install --directory --owner "$UID" --group "$GID" --mode 0700 /var/lib/voxpop /var/lib/airflow
-COPY --from=build /opt/voxpop/.venv /opt/voxpop/.venv
-COPY consumers /opt/voxpop/consumers
-COPY dags /opt/voxpop/dags
-COPY deploy/healthy.py /opt/voxpop/deploy/healthy.py
-ENV PATH=/opt/voxpop/.venv/bin:$PATH \
+COPY --from=build /srv/voxpop/.venv /srv/voxpop/.venv
+COPY consumers /srv/voxpop/consumers
+COPY dags /srv/voxpop/dags
+COPY deploy/healthy.py /srv/voxpop/deploy/healthy.py
+ENV PATH=/srv/voxpop/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     HOME=/var/lib/voxpop \
     VOXPOP_HOME=/var/lib/voxpop \
     AIRFLOW_HOME=/var/lib/airflow \
-    AIRFLOW__CORE__DAGS_FOLDER=/opt/voxpop/dags \
+    AIRFLOW__CORE__DAGS_FOLDER=/srv/voxpop/dags \
     AIRFLOW__CORE__LOAD_EXAMPLES=false
-WORKDIR /opt/voxpop
+WORKDIR /srv/voxpop
 # By number, so that Kubernetes can see that it is not root.
 USER $UID:$GID
 CMD ["voxpop", "run"]
