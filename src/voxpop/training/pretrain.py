@@ -160,7 +160,12 @@ class Run:
         torch.manual_seed(options.seed)
         self.network = MaskedNetwork(self.config, eager=self.device.type == "cpu").to(self.device)
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), options.learning_rate, BETAS, EPSILON, options.weight_decay
+            self.network.parameters(),
+            options.learning_rate,
+            BETAS,
+            EPSILON,
+            options.weight_decay,
+            fused=self.device.type == "cuda" or None,
         )
         self.bf16 = choose_dtype(DTYPES[options.precision], self.device) is torch.bfloat16
         self.at = Reached()
