@@ -72,7 +72,7 @@ def _hidden(real: NDArray[np.bool_], inner: NDArray[np.bool_], random: np.random
 
 
 def _start_share() -> float:
-    """How likely a run starts at a word, such that the share hidden by any of the runs that reach a word is ``SHARE``."""
+    """How likely a run starts at a word, such that the runs which reach a word hide it with probability ``SHARE``."""
     reaching = np.cumsum(RUNS[::-1])[::-1]  # how likely a run is long enough to reach the word n places on
     low, high = 0.0, SHARE
     for _ in range(50):

@@ -89,7 +89,9 @@ class Network(nn.Module):
         return {}
 
 
-def build(files: EncoderFiles, labels: int, *, rank: int, alpha: int, spans: bool = False, card: bool = False) -> Network:
+def build(
+    files: EncoderFiles, labels: int, *, rank: int, alpha: int, spans: bool = False, card: bool = False
+) -> Network:
     """The encoder of ``files`` with fresh adapters on every linear layer, and a fresh head, for a processor or a card.
 
     Initial values follow from torch's random state.

@@ -12,8 +12,8 @@ Precision = Literal["auto", "bf16", "fp32"]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to train. Two runs with equal options and data give equal weights on one processor; on a card sums may be taken
-    in another order."""
+    """How to train. Two runs with equal options and data give equal weights on one processor; on a card sums may be
+    taken in another order."""
 
     epochs: int = 4
     halt: int = 0
