@@ -23,7 +23,7 @@ from tests.dags.conftest import Airflow
 PROCESSES = ("api-server", "dag-processor", "scheduler --skip-serve-logs", "triggerer --skip-serve-logs")
 _STOP_SECONDS = 20.0
 _ANSWER_SECONDS = 300.0
-"""The API server starts, parses and migrates beside three others; on a busy machine it has kept a caller for a minute."""
+"""The API server starts beside three others, and on a busy machine has kept a caller for a minute."""
 
 
 class Run(NamedTuple):

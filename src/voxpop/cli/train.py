@@ -72,7 +72,6 @@ def train(
         Literal["auto", "bf16", "fp32"] | None,
         _option(HOW, "Of the matrix products; auto: what the processor multiplies faster.", "auto"),
     ] = None,
-    compare: Annotated[bool | None, _option(HOW, "Of nli: compare the two texts in the head.", "no")] = None,
     class_weights: Annotated[bool | None, _option(HOW, "Weigh rare classes more.", "no")] = None,
     label_smoothing: Annotated[
         float | None, _option(HOW, "Share of each label spread over all.", 0.05, least=0)

@@ -22,8 +22,6 @@ HEAD_SIZE = 32
 
 NORM_EPS = 1e-12
 
-_PRODUCT_SCALE = 4.0
-
 ADAPTED = (
     "attention.self.query",
     "attention.self.key",
@@ -141,16 +139,6 @@ def pool(hidden: Tensor, batch: Inputs) -> Tensor:
     hidden = hidden.float()
     target = torch.where(batch.target.any(dim=1, keepdim=True), batch.target, batch.real)
     return torch.cat([_mean(hidden, batch.real), _mean(hidden, target)], dim=1)
-
-
-def compared(features: Tensor) -> Tensor:
-    """Features (b, 4 d) of pairs made of those (b, 2 d) of :func:`pool`: the two means, their distance and product.
-
-    Conneau et al. 2017, arXiv 1705.02364, section 3.1. Means are small numbers, so their product is scaled up to the
-    size of the others.
-    """
-    whole, second = features.chunk(2, dim=1)
-    return torch.cat([features, (whole - second).abs(), _PRODUCT_SCALE * whole * second], dim=1)
 
 
 def answerable(batch: Inputs) -> Tensor:

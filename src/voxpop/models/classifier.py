@@ -16,7 +16,7 @@ from torch import Tensor
 
 from voxpop.errors import ModelError
 from voxpop.models.batching import Batch
-from voxpop.models.bert import Weights, compared, merged
+from voxpop.models.bert import Weights, merged
 from voxpop.models.checkpoint import EncoderFiles, check
 from voxpop.models.encoding import TextEncoder, Tokens
 from voxpop.models.profile import ADAPTER, HEAD, STRIDE, DType, Task, TaskProfile
@@ -77,8 +77,6 @@ class Classifier:
         return result
 
     def _logits(self, features: Tensor) -> Tensor:
-        if self._head["weight"].shape[1] == 2 * features.shape[1]:
-            features = compared(features)
         # Not a matrix product: its kernel, and so its last bits, would follow from the number of rows.
         return (features[:, None, :] * self._head["weight"]).sum(dim=2) + self._head["bias"]
 
@@ -116,8 +114,8 @@ class Loaded(NamedTuple):
         return Loaded(weights, head, self.about)
 
 
-def load_weights(task: TaskProfile, files: EncoderFiles, encoder: Weights, dtype: torch.dtype, *widths: int) -> Loaded:
-    """The weights of a task over the float32 tensors ``encoder`` of ``files``; its head reads ``widths[i]`` numbers.
+def load_weights(task: TaskProfile, files: EncoderFiles, encoder: Weights, dtype: torch.dtype, features: int) -> Loaded:
+    """The weights of a task over the float32 tensors ``encoder`` of ``files``; the head reads ``features`` numbers.
 
     Raises:
         ModelError: a file is missing, corrupt, not the one of the profile, or made for another encoder or label list.
@@ -133,11 +131,10 @@ def load_weights(task: TaskProfile, files: EncoderFiles, encoder: Weights, dtype
         raise ModelError(f"The adapter in {task.adapter} was trained for another encoder than {task.encoder}.")
     try:
         weights = merged(encoder, adapter, float(about["scale"]))
-        rows, columns = head["weight"].shape
-        fits = (rows, *head["bias"].shape) == (len(task.labels), len(task.labels)) and columns in widths
+        shapes = (tuple(head["weight"].shape), tuple(head["bias"].shape))
     except (KeyError, RuntimeError, ValueError) as error:
         raise ModelError(f"The adapter in {task.adapter} does not fit the encoder: {error}.") from error
-    if not fits:
+    if shapes != ((len(task.labels), features), (len(task.labels),)):
         raise ModelError(f"The head in {task.adapter} has not the {len(task.labels)} labels of its profile.")
     cast = {name: tensor.to(dtype) for name, tensor in weights.items()}
     return Loaded(cast, {name: tensor.float() for name, tensor in head.items()}, about_head)
@@ -151,8 +148,7 @@ def load_classifier(
     Raises:
         ModelError: as :func:`load_weights`.
     """
-    means = 2 * hidden_size(encoder)
-    loaded = load_weights(task, files, encoder, dtype, means, 2 * means).to(runner.engine.device)
+    loaded = load_weights(task, files, encoder, dtype, 2 * hidden_size(encoder)).to(runner.engine.device)
     return Classifier(name, loaded.weights, loaded.head, runner, float(loaded.about.get("temperature", 1.0)))
 
 

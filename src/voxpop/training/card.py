@@ -126,7 +126,8 @@ def pretraining_card(metrics: Mapping[str, Any], data: Sequence[Path]) -> str:
         f"BERT's shape, {options['layers']} layers of {options['hidden']}, {metrics['parameters']:,} weights in half"
         f" precision, {metrics['vocabulary']:,} entries; traditional characters are folded to simplified ones.",
         f"Masked language modelling for {metrics['steps']:,} steps of at most"
-        f" {options['batch_tokens'] * options['accumulate']:,} tokens.",
+        f" {options['batch_tokens'] * options['accumulate']:,} tokens"
+        + (f", from the weights of an earlier run (manifest {metrics['start']})." if "start" in metrics else "."),
         "",
         "## Data",
         "",

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from voxpop.models.bert import ADAPTED, Inputs, answerable, compared, pool
+from voxpop.models.bert import ADAPTED, Inputs, answerable, pool
 from voxpop.models.checkpoint import EncoderFiles
 from voxpop.models.classifier import open_encoder
 from voxpop.training.options import Options
@@ -26,25 +26,14 @@ class Network(nn.Module):
         self.spans = spans
         self.dropout = nn.Dropout(HEAD_DROPOUT)
         self.head = nn.Linear(hidden if spans else 2 * hidden, labels)
-        self.compares = False
-
-    def compare(self) -> Network:
-        """Gives the head distances and products of the two means as well (see ``voxpop.models.bert.compared``)."""
-        self.compares, self.head = True, nn.Linear(2 * self.head.in_features, self.head.out_features)
-        return self
 
     def forward(self, batch: Inputs) -> Tensor:
         hidden = self.encoder(
             input_ids=batch.ids, attention_mask=batch.real.long(), token_type_ids=batch.second.long()
         ).last_hidden_state
         with torch.autocast(hidden.device.type, enabled=False):
-            logits: Tensor = self.head(self.dropout(self._features(hidden, batch)))
+            logits: Tensor = self.head(self.dropout(hidden.float() if self.spans else pool(hidden, batch)))
         return logits.masked_fill(~answerable(batch).unsqueeze(-1), -torch.inf) if self.spans else logits
-
-    def _features(self, hidden: Tensor, batch: Inputs) -> Tensor:
-        if self.spans:
-            return hidden.float()
-        return compared(pool(hidden, batch)) if self.compares else pool(hidden, batch)
 
     def trained(self) -> dict[str, Tensor]:
         """The tensors that training changes, by name: adapter and head."""

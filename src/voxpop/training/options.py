@@ -48,8 +48,6 @@ class Options:
     """The processor ("cpu"), "cuda", "cuda:N", or "auto": the first card where there is one."""
     method: Method = "lora"
     """What is trained of the encoder (see ``voxpop.training.methods``)."""
-    compare: bool = False
-    """Of inference: the head sees distance and product of the two texts' means too."""
     prefix_tokens: int = 16
     """Of prefix tuning: keys and values put before those of the text, in each layer."""
     optimizer: Optimizer = "adamw"

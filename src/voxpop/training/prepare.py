@@ -82,8 +82,6 @@ def loop_of(ready: Prepared, options: Options, path: Path, start: Path | None = 
     task, labels, training = ready.task, ready.labels, ready.training
     steps = options.epochs * steps_of(training, options)
     network = build_network(ready.files, len(labels), options, steps=steps, spans=task == "qa")
-    if options.compare and task == "nli":
-        network.compare()
     if start is not None:
         warm(network, start, task, labels, ready.files, options)
     objective = objective_of(task, training.gold, len(labels), options)
