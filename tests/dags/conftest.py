@@ -45,7 +45,7 @@ class Airflow:
             capture_output=True,
             text=True,
             check=False,
-            timeout=170,
+            timeout=280,
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
