@@ -12,7 +12,9 @@ surges of 1-2, 3-12 and 12-48 hours at five false alerts a day):
 * harmless bursts: one story passed on hundreds of times, a burst of good news of which some is misread, and a day of
   results of which as much is negative as of other stories;
 * surges: adverse stories above the usual, at a rate that grows with that of the company; three in four are read as
-  negative.
+  negative;
+* where they are asked for, disputes that simmer: a few stories a day for four to nine days, half as many at night, told
+  so plainly that fewer than half of them are read as negative.
 """
 
 from __future__ import annotations
@@ -28,6 +30,10 @@ Ints = NDArray[np.int64]
 
 CLASSES = ((1.0, 2.0), (3.0, 12.0), (12.0, 48.0))
 """Lengths of surges, in hours."""
+SIMMER = len(CLASSES)
+"""The class of disputes that simmer for days."""
+DISPUTE = 96.0, 216.0
+"""Their length, in hours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +56,15 @@ class Made:
     surge_rate: float = 2.0
     """Adverse stories an hour of the median surge of a company that nothing is written about."""
     read_rightly: float = 0.75
+    disputes_a_day: float = 0.0
+    dispute_stories: tuple[float, float] = (4.0, 9.0)
+    """Stories a day of a dispute, beside those that are usual."""
+    dispute_negative: float = 0.45
+    dispute_positive: float = 0.05
 
 
 class Surge(NamedTuple):
-    """What is planted: the company, onset and end in hours, and its class (0, 1 or 2)."""
+    """What is planted: the company, onset and end in hours, and its class (0, 1, 2, or ``SIMMER``)."""
 
     entity: int
     onset: float
@@ -89,6 +100,10 @@ def stream(seed: int, made: Made | None = None) -> Stream:
     parts += _bursts(draw, made, hours, negative, positive)
     surges = _planted(draw, made, hours)
     parts += [_surge_stories(draw, one, rate[one.entity], made) for one in surges]
+    if made.disputes_a_day:
+        disputes = _disputes(np.random.default_rng((seed, SIMMER)), made, hours, surges)
+        parts += [_dispute_stories(draw, one, made) for one in disputes]
+        surges = surges + disputes
     entity, at, stance, reposts = (np.concatenate([part[n] for part in parts]) for n in range(4))
     keep = at < hours
     order = np.lexsort((at[keep], entity[keep]))
@@ -160,6 +175,26 @@ def _surge_stories(draw: np.random.Generator, one: Surge, usual: float, made: Ma
     misread = (1 - made.read_rightly) / 5
     stance = _stances(draw, np.full(stories, made.read_rightly), np.full(stories, misread))
     return np.full(stories, one.entity), np.sort(at), stance, _reposts(draw, stories, made)
+
+
+def _disputes(draw: np.random.Generator, made: Made, hours: int, surges: list[Surge]) -> list[Surge]:
+    """Disputes, none within two weeks of anything else that is planted on its company."""
+    found: list[Surge] = []
+    for onset in draw.uniform(0, hours, draw.poisson(made.disputes_a_day * made.entities * hours / 24)).tolist():
+        one = Surge(int(draw.integers(made.entities)), onset, onset + draw.uniform(*DISPUTE), SIMMER)
+        near = (o for o in surges + found if o.entity == one.entity and o.onset < one.end + 336 and o.end > onset - 336)
+        if one.end < hours and next(near, None) is None:
+            found.append(one)
+    return found
+
+
+def _dispute_stories(draw: np.random.Generator, one: Surge, made: Made) -> Part:
+    a_day = draw.uniform(*made.dispute_stories)
+    at = one.onset + (one.end - one.onset) * draw.random(draw.poisson(a_day * (one.end - one.onset) / 24 / 0.75))
+    at = at[(at % 24 >= 7) | (draw.random(len(at)) < 0.15)]
+    at = np.sort(np.append(at, one.onset))  # the first story is the onset
+    stance = _stances(draw, np.full(len(at), made.dispute_negative), np.full(len(at), made.dispute_positive))
+    return np.full(len(at), one.entity), at, stance, _reposts(draw, len(at), made)
 
 
 def _mentions(draw: np.random.Generator, entity: Ints, at: Floats, reposts: Ints, shape: tuple[int, int]) -> Ints:

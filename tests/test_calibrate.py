@@ -45,9 +45,9 @@ def month(engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_cuts_are_shown_and_kept(month: Engine) -> None:
     done = CliRunner().invoke(app, ["calibrate", "--budget", "2/week", "--json"])
     assert done.exit_code == 0, done.output
-    surge, spread = json.loads(done.stdout)
-    assert (surge["rule"], spread["rule"]) == ("surge", "spread")
-    assert 0 <= surge["in_sample"] <= surge["budget_per_day"] == pytest.approx(0.8 * 2 / 7)
+    surge, *others = json.loads(done.stdout)
+    assert [surge["rule"], *(of["rule"] for of in others)] == ["surge", "spread", "simmer"]
+    assert 0 <= surge["in_sample"] <= surge["budget_per_day"] == pytest.approx(0.75 * 2 / 7)
     assert surge["out_of_sample"] >= 0
     with month.connect() as connection:
         assert [cut for _, cut in alerts.cuts(connection, "surge", MODEL)] == [surge["cut"]]

@@ -175,16 +175,16 @@ def test_a_story_that_reaches_a_few_more_does_not(engine: Engine, around: Surrou
     assert judge(around) == 0
 
 
-def test_a_budget_sets_both_cuts_and_says_what_they_spend(engine: Engine, around: Surroundings) -> None:
+def test_a_budget_sets_every_cut_and_says_what_they_spend(engine: Engine, around: Surroundings) -> None:
     fortnight(engine, surge=True)
     jobs.refresh_trends(around, NOW)
-    surge, spread = alarms.spend(engine, MODEL, 5.0)
-    assert (surge.rule, spread.rule) == ("surge", "spread")
-    assert surge.budget_per_day + spread.budget_per_day == pytest.approx(5.0)
+    surge, spread, simmer = alarms.spend(engine, MODEL, 5.0)
+    assert (surge.rule, spread.rule, simmer.rule) == ("surge", "spread", "simmer")
+    assert surge.budget_per_day + spread.budget_per_day + simmer.budget_per_day == pytest.approx(5.0)
     assert surge.in_sample <= surge.budget_per_day
     with engine.connect() as connection:
         assert [cut for _, cut in alerts.cuts(connection, "surge", MODEL)] == [surge.cut]
-    again, _ = alarms.spend(engine, MODEL, 0.1)
+    again, *_ = alarms.spend(engine, MODEL, 0.1)
     assert again.cut > surge.cut
     with engine.connect() as connection:
         assert [cut for _, cut in alerts.cuts(connection, "surge", MODEL)] == [again.cut], "the later word counts"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -11,7 +12,8 @@ from sqlalchemy import Engine
 from tests.store.samples import MODEL, START, document, reading, write
 from voxpop import alerting, rules
 from voxpop.records import Alert, Document, Opinion, Reading, Risk
-from voxpop.store import alerts, trends
+from voxpop.signals.windows import LONG
+from voxpop.store import alerts, counts, trends
 
 
 def reports(of: Reading, score: float = 0.97, severity: int = 3) -> Reading:
@@ -63,6 +65,27 @@ def test_a_feed_that_fell_silent_is_told_to_operators_as_no_data(engine: Engine)
     with engine.connect() as connection:
         said = alerting.line_of(connection, alert, alert.entity)
     assert said == "wire: no data for 88 hours, in which 91 documents are usual; this is not calm"
+
+
+def test_the_long_gaps_are_those_between_all_publications(engine: Engine) -> None:
+    hours = {"wire": (0, 1, 1, 20, 40, 41, 100), "chirper": (5,), "late": (50, 90)}
+    write(
+        engine,
+        [
+            reading(document(f"{source}{n}", hour, f"{source} {n} of acme", source=source))
+            for source, times in hours.items()
+            for n, hour in enumerate(times)
+        ],
+    )
+    with engine.connect() as connection:
+        found = {one.source: one for one in counts.gaps(connection, START, LONG)}
+        heard = counts.heard(connection, START)
+    assert found.keys() == heard.keys() == hours.keys()
+    for source, times in heard.items():
+        pairs = [(n, *pair) for n, pair in enumerate(pairwise(times)) if pair[1] - pair[0] > LONG]
+        one = found[source]
+        assert (one.first, one.last, one.documents, one.gaps) == (times[0], times[-1], len(times), pairs)
+    assert len(found["wire"].gaps) == 3
 
 
 def test_an_alert_whose_evidence_was_corrected_says_so(engine: Engine) -> None:

@@ -22,19 +22,20 @@ from voxpop import past
 from voxpop.errors import StoreError
 from voxpop.past import MINUTE, Memory, Past, Window
 from voxpop.records import Alert, digest
-from voxpop.signals import spread, surge
+from voxpop.signals import simmer, spread, surge
 from voxpop.signals.episodes import DAY, Episode, Moments, alarms, cut_for, episodes
-from voxpop.signals.meaning import SPREAD
+from voxpop.signals.meaning import SIMMER, SPREAD
 from voxpop.signals.windows import HOUR
 from voxpop.store import alerts, facts, told, trends
 from voxpop.store.told import ToldStory
 
 SURGE = "surge"
-SHARES = {SURGE: 0.8, SPREAD: 0.2}
+SHARES = {SURGE: 0.75, SPREAD: 0.15, SIMMER: 0.1}
 """How the rules share the budget."""
-LEAST = {SURGE: 5.3, SPREAD: 3.0}
-"""The lowest cuts. A lower one would raise more than one false surge a company and year on streams of low counts
-(benchmarks/lowcount.py), or take one negative story of a thousand for spreading."""
+LEAST = {SURGE: 5.3, SPREAD: 3.0, SIMMER: 2.5}
+"""The lowest cuts. A lower one would raise more than one false surge a company and year on streams of low counts, more
+than one false dispute a company and ten years (benchmarks/lowcount.py), or take one negative story of a thousand for
+spreading."""
 LEARNING = timedelta(days=7)
 """Until so much of the stream is known the desk has no cut, so nothing alarms; then the cut is set anew as often."""
 QUIET = timedelta(hours=24)
@@ -62,13 +63,31 @@ def judge(seen: Past, model: str, news: Collection[Window] | None = None) -> tup
     Args:
         news: judge only episodes in which one of these windows lies (None: all).
     """
-    return _surges(seen, model, news), _spreading(seen, model, news)
+    return _surges(seen, model, news), _spreading(seen, model, news), _simmering(seen, model, news)
 
 
 def _surges(seen: Past, model: str, news: Collection[Window] | None) -> Judged:
     rows = seen.rows(None if news is None else _swelling(seen, news))
     told = seen.told(rows)
-    judged = surge.judge_by(seen.known, told)
+    return _by_stories(SURGE, seen, rows, told, surge.judge_by(seen.known, told), model, news)
+
+
+def _simmering(seen: Past, model: str, news: Collection[Window] | None) -> Judged:
+    rows = seen.rows(None if news is None else _smouldering(seen, news))
+    told = seen.told(rows)
+    return _by_stories(SIMMER, seen, rows, told, simmer.judge(seen.known, told), model, news)
+
+
+def _by_stories(
+    rule: str,
+    seen: Past,
+    rows: list[ToldStory],
+    told: surge.Told,
+    judged: surge.Judgement,
+    model: str,
+    news: Collection[Window] | None,
+) -> Judged:
+    """What a rule says of which each story has a score."""
     moments = Moments(told.entity, told.at, judged.score)
 
     def alert(of: Episode) -> Alert:
@@ -78,7 +97,7 @@ def _surges(seen: Past, model: str, news: Collection[Window] | None) -> Judged:
         return Alert(
             id="",
             entity=rows[of.start].entity,
-            rule=SURGE,
+            rule=rule,
             fired_at=seen.time(moments.at[of.start]),
             window_start=seen.time(opened),
             score=float(judged.score[of.peak]),
@@ -100,7 +119,7 @@ def _surges(seen: Past, model: str, news: Collection[Window] | None) -> Judged:
         end = seen.time(float(moments.at[of.end]))
         return any(opened < at + HOUR and at <= end for at in hours[rows[of.start].entity])
 
-    return Judged(SURGE, moments, alert, is_news)
+    return Judged(rule, moments, alert, is_news)
 
 
 def _by_entity(news: Iterable[Window]) -> dict[str, list[datetime]]:
@@ -119,6 +138,24 @@ def _swelling(seen: Past, news: Iterable[Window]) -> list[str]:
         against = [row.at for row in seen.rows([entity]) if row.label != "positive"]
         if any(
             bisect_left(against, at + HOUR + reach) - bisect_left(against, at - reach) >= rule.least_stories
+            for at in hours
+        ):
+            found.append(entity)
+    return found
+
+
+_LONG = timedelta(days=28)
+"""The stories of a dispute lie closer to each other than this."""
+
+
+def _smouldering(seen: Past, news: Iterable[Window]) -> list[str]:
+    """The entities of which enough was told, within weeks of a window of theirs, for the rule of disputes to judge."""
+    least, found = simmer.Rule().least_adverse, []
+    for entity, hours in _by_entity(news).items():
+        adverse = [row.at for row in seen.rows([entity]) if row.label in ("negative", None)]
+        if any(
+            bisect_left(adverse, at + _LONG) - bisect_left(adverse, at - _LONG) >= least
+            and bisect_left(adverse, at.replace(hour=0)) < len(adverse)
             for at in hours
         ):
             found.append(entity)

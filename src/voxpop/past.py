@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from voxpop.records import TrendPoint
@@ -40,12 +42,24 @@ class Past:
 
     def rows(self, entities: Collection[str] | None = None) -> list[ToldStory]:
         """The stories about these entities (None: all), by entity and time."""
-        wanted = self.entities if entities is None else sorted(entities)
-        return [row for entity in wanted for row in self._memory.told_of(entity)]
+        if entities is None:
+            return self._every_row
+        return [row for entity in sorted(entities) for row in self._memory.told_of(entity)]
+
+    @cached_property
+    def _every_row(self) -> list[ToldStory]:
+        return [row for entity in self.entities for row in self._memory.told_of(entity)]
 
     def told(self, rows: Sequence[ToldStory]) -> surge.Told:
         """The stories of ``rows``, which are all of their entities."""
+        if rows is self.__dict__.get("_every_row"):  # asked for, it would be made
+            return self._all_told
         return _told(rows, self.entities, self.start)
+
+    @cached_property
+    def _all_told(self) -> surge.Told:
+        """As arrays, made once for the rules that read them."""
+        return _told(self._every_row, self.entities, self.start)
 
     def stories_of(self, windows: Iterable[Window]) -> set[str]:
         """The stories of which a document was published in the hour of one of the windows."""
@@ -73,6 +87,13 @@ class Past:
 
 def _hours(since: timedelta) -> float:
     return float(-(-since // MINUTE)) / 60
+
+
+def _hours_of(times: Sequence[datetime], start: datetime) -> NDArray[np.float64]:
+    """The same of many times."""
+    seconds = np.array([at.timestamp() for at in times]) - start.timestamp()
+    microseconds = np.rint(seconds * 1e6).astype(np.int64)
+    return np.asarray(-(-microseconds // 60_000_000) / 60)
 
 
 def read(connection: Connection, model: str, back: timedelta | None = None) -> Past | None:
@@ -230,7 +251,7 @@ _STANCES = {"negative": -1, None: -1, "other": 0, "positive": 1}
 def _told(rows: Sequence[ToldStory], entities: Sequence[str], start: datetime) -> surge.Told:
     row = {entity: number for number, entity in enumerate(entities)}
     entity = np.array([row[r.entity] for r in rows], dtype=np.int64)
-    at = np.array([_hours(r.at - start) for r in rows])
+    at = _hours_of([r.at for r in rows], start)
     stance = np.array([_STANCES[r.label] for r in rows], dtype=np.int64)
     voice = _numbered([(r.source, r.author) for r in rows])
     # A paper's stories are its editors', and each counts; a post by nobody known is one of its forum's.
@@ -265,15 +286,14 @@ def reach_of(past: Past, sights: Sequence[Sight]) -> tuple[spread.Reach, spread.
     source = _numbered([s.source for s in sights])
     opens = np.flatnonzero(np.diff(story, prepend=-1))
     voices = spread.Voices(teller[opens], source[opens])
-    gain, first = np.zeros(len(story)), np.zeros(len(story), dtype=bool)
+    gain, first = [0] * len(sights), [False] * len(sights)
     tells: dict[tuple[int, int], str] = {}
     figure: dict[str, int] = {}
-    for n, sight in enumerate(sights):
-        first[n] = sight.document not in figure
-        if tells.setdefault((int(story[n]), int(teller[n])), sight.document) == sight.document:
-            gain[n] = max(0, sight.reach - figure.get(sight.document, 0))
-        else:
-            first[n] = False  # one who tells a story again is no new teller and makes it no larger
-        figure[sight.document] = max(sight.reach, figure.get(sight.document, 0))
-    at = np.array([past.hours(s.at) for s in sights])
-    return spread.Reach(story, at, gain, np.where(first, teller, -1)), voices
+    for n, (sight, *key) in enumerate(zip(sights, story.tolist(), teller.tolist(), strict=True)):
+        before = figure.get(sight.document)
+        # One who tells a story again is no new teller and makes it no larger.
+        if tells.setdefault((key[0], key[1]), sight.document) == sight.document:
+            first[n], gain[n] = before is None, max(0, sight.reach - (before or 0))
+        figure[sight.document] = max(sight.reach, before or 0)
+    at = _hours_of([s.at for s in sights], past.start)
+    return spread.Reach(story, at, np.array(gain, dtype=np.float64), np.where(first, teller, -1)), voices

@@ -9,7 +9,8 @@ stream's own time. What is read in a document depends on that document alone, so
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from itertools import groupby
@@ -32,6 +33,7 @@ from voxpop.stages import Analysed, Prepared, dead_letter
 from voxpop.store import alerts, meaning, writer
 from voxpop.store import models as model_versions
 from voxpop.store.clock import Clock
+from voxpop.store.held import Held
 from voxpop.worker import isolated, reason_of
 
 if TYPE_CHECKING:
@@ -110,14 +112,16 @@ def replay(
     clock = Clock(app.engine, start - HISTORY)
     with app.engine.begin() as connection:
         model_versions.activate(connection, reader.version, app.settings.profile)
-    ticks, done = Ticks(app.surroundings(reader.version)), 0
-    with _results(app, reader):
+    done = 0
+    with _results(app, reader), closing(Held(app.engine)) as store:
+        ticks = Ticks(replace(app.surroundings(reader.version), engine=store))
         for hour in _hours(app, spool, start - HISTORY, end):
             clock.now = hour.end
-            with app.engine.begin() as connection:
+            with store.begin() as connection:
                 app.store(connection, hour.readings)
                 writer.write_dead_letters(connection, hour.dead)
             found = ticks.run(hour.end)
+            store.commit()
             done += hour.items
             progress(done, hour.end)
             yield from (one for one in found if hour.end > start)
@@ -154,7 +158,7 @@ class Ticks:
         last, self._last = self._last, now
         if not raised:
             return []
-        with self._around.engine.connect() as connection:
+        with self._around.engine.begin() as connection:
             return _found(connection, now, last)
 
     def _once(self, job: Job, now: datetime) -> int:

@@ -14,7 +14,7 @@ from voxpop.records import Alert, digest
 from voxpop.signals import slide
 from voxpop.signals.meaning import FEED, RISK, SLIDE, STANDING
 from voxpop.signals.slide import Slide
-from voxpop.signals.windows import HOUR, silences
+from voxpop.signals.windows import HOUR, LONG, Gap, silences_of
 from voxpop.store import alerts, counts, daily, facts, serious
 from voxpop.store.alerts import Raised
 from voxpop.store.daily import Day
@@ -173,10 +173,11 @@ def raise_silences(connection: Connection, model: str) -> int:
         return 0
     stream, since, new = Stream(connection, model, *span), span[1] - BACK, 0
     known = alerts.raised(connection, FEED, since)
-    for source, times in sorted(counts.heard(connection, since).items()):
-        for start, end in silences(times, stream.last):
-            hours = (end - start) / HOUR
-            usual = len(times) / max(1.0, (times[-1] - times[0]) / HOUR) * hours
+    for heard in counts.gaps(connection, since, LONG):
+        gaps = [Gap(*gap) for gap in heard.gaps] + [Gap(heard.documents - 1, heard.last, stream.last)]
+        for start, end in silences_of(gaps):
+            source, hours = heard.source, (end - start) / HOUR
+            usual = heard.documents / max(1.0, (heard.last - heard.first) / HOUR) * hours
             alert = Alert(
                 id=_known(known, source, start) or digest(FEED, source, start.isoformat()),
                 entity=source,
@@ -192,7 +193,7 @@ def raise_silences(connection: Connection, model: str) -> int:
                 unread_stories=0,
                 model=stream.model,
             )
-            silent_still = start == times[-1]
+            silent_still = start == heard.last
             new += alerts.save(stream.connection, alert, "firing" if silent_still else "resolved", end)
     alerts.resolve_heard(connection, FEED)
     return new

@@ -1,4 +1,7 @@
-"""A whole Airflow on loopback: its four processes in a session of their own, which ends with the block."""
+"""An Airflow on loopback: its processes in a session of their own, which ends with the block.
+
+There is no triggerer: none of our tasks defers, and a process that is not needed costs the others seconds.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ import psutil
 
 from tests.dags.conftest import Airflow
 
-PROCESSES = ("api-server", "dag-processor", "scheduler --skip-serve-logs", "triggerer --skip-serve-logs")
+PROCESSES = ("api-server", "dag-processor", "scheduler --skip-serve-logs")
 _STOP_SECONDS = 20.0
 _ANSWER_SECONDS = 300.0
 """The API server starts beside three others, and on a busy machine has kept a caller for a minute."""
@@ -106,6 +109,8 @@ def running(installation: Airflow, environ: Mapping[str, str]) -> Iterator[Servi
         AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"{url}/execution/",
         AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS="true",
         AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="false",
+        AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL="600",  # nobody changes the files meanwhile
+        AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC="1",
     )
     commands = [
         f'"{sys.executable}" -m airflow {process} >"$AIRFLOW_HOME/{process.split()[0]}.out" 2>&1 &'

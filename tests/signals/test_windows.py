@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voxpop.errors import SettingError
-from voxpop.signals.windows import Window, hour_of, hours, silences, window_of
+from voxpop.signals.windows import LONG, Gap, Window, hour_of, hours, silences, silences_of, window_of
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -38,6 +41,13 @@ def test_a_silence_that_goes_on_is_seen_at_the_watermark() -> None:
 
 def test_a_source_of_which_little_is_known_is_not_judged() -> None:
     assert silences([START, START + timedelta(days=5)], START + timedelta(days=30)) == []
+
+
+@given(st.lists(st.integers(1, 80), min_size=1, max_size=60))
+def test_short_gaps_have_no_say_in_what_is_a_silence(hours: list[int]) -> None:
+    times = [START + sum(hours[:n]) * HOUR for n in range(len(hours) + 1)]
+    gaps = [Gap(n, *pair) for n, pair in enumerate(pairwise(times))]
+    assert silences_of([gap for gap in gaps if gap.end - gap.start > LONG]) == silences(times[:-1], times[-1])
 
 
 NONE = (None, None)

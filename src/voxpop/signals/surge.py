@@ -166,7 +166,7 @@ def judge_by(known: Known, told: Told, rule: Rule | None = None) -> Judgement:
     best = Judgement(*(np.zeros(len(told.at), kind) for kind in (float, int, float, int)))
     for horizon in rule.horizons:
         seen, day = windows(told, horizon), _day(told, horizon, rule)
-        share = _share(adverse, every, told.entity, np.maximum(0, day), rule)
+        share = usual_share(known, told.entity, np.maximum(0, day), rule)
         where = (day * DAY >= rule.warm_up) & (2 * seen.adverse > seen.positive)
         found = _volume(adverse, told, seen.adverse, horizon, where, rule)
         _own_tail(found, every, told, seen, horizon, where, rule)
@@ -210,9 +210,10 @@ def _volume(of: Usual, told: Told, seen: Counts, horizon: int, where: Mask, rule
     return Judgement(score, np.full(len(seen), horizon), expected, seen)
 
 
-def _share(adverse: Usual, every: Usual, entity: Counts, day: Counts, rule: Rule) -> Scores:
-    """The usual adverse share of each story's entity, drawn to that of all."""
-    total = every.level
+def usual_share(known: Known, entity: Counts, day: Counts, rule: Rule | None = None) -> Scores:
+    """The usual adverse share of each of the entities, as it was known at the end of its day, drawn to that of all."""
+    rule = rule or Rule()
+    adverse, total = known.adverse, known.every.level
     pooled = adverse.level.sum(axis=0) / np.maximum(total.sum(axis=0), rule.prior.floor)
     weight = rule.share_prior / rule.prior.memory
     found = (adverse.level[entity, day] + weight * pooled[day]) / (total[entity, day] + weight)

@@ -56,7 +56,7 @@ class Usual(NamedTuple):
     first_hour: int
     """Hour of the week at which the counts start."""
 
-    def expected(self, entity: Counts, end: Scores, horizon: float, day: Counts) -> Scores:
+    def expected(self, entity: Counts, end: Scores, horizon: Scores | float, day: Counts) -> Scores:
         """Stories expected of ``entity`` in the ``horizon`` hours up to ``end`` (hours since the start)."""
         active = self._activity(end + self.first_hour, day) - self._activity(end - horizon + self.first_hour, day)
         return np.asarray(self.level[entity, day] * active)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -99,28 +99,39 @@ def hours(start: datetime, end: datetime) -> Iterator[datetime]:
         start += HOUR
 
 
-def silences(
-    heard: Sequence[datetime], until: datetime, *, factor: float = 1.5, least: timedelta = timedelta(hours=24)
-) -> list[tuple[datetime, datetime]]:
+class Gap(NamedTuple):
+    """A time in which a source said nothing; of its gaps it is the one of this number, from 0 on."""
+
+    number: int
+    start: datetime
+    end: datetime
+
+
+_FACTOR, _LEAST, _KNOWN = 1.5, timedelta(hours=24), 10
+LONG = _LEAST / _FACTOR
+"""A gap that is no longer has no say in what is a silence."""
+
+
+def silences(heard: Sequence[datetime], until: datetime) -> list[tuple[datetime, datetime]]:
     """Spans in which a source that usually speaks said nothing, so that there is no data rather than calm.
 
-    A gap is a silence if it is longer than ``least`` and than ``factor`` times any earlier gap that was none. So nights
-    are never silences, a weekend is one until the source has shown that it keeps them, and an outage does not hide the
-    next one.
+    A gap is a silence if it is longer than a day and than one and a half times any earlier gap that was none, and if
+    ten were known before it. So nights are never silences, a weekend is one until the source has shown that it keeps
+    them, and an outage does not hide the next one.
 
     Args:
         heard: when the source published, in order.
         until: the watermark: the last gap runs up to it.
     """
+    return silences_of(Gap(n, *gap) for n, gap in enumerate(pairwise([*heard, until])))
+
+
+def silences_of(gaps: Iterable[Gap]) -> list[tuple[datetime, datetime]]:
+    """The silences among the gaps of a source, as ``silences``; those that are not ``LONG`` may be left out."""
     found, usual = [], timedelta(0)
-    for number, (start, end) in enumerate(pairwise([*heard, until])):
-        gap = end - start
-        if number >= _KNOWN and gap > max(least, factor * usual):
+    for number, start, end in gaps:
+        if number >= _KNOWN and end - start > max(_LEAST, _FACTOR * usual):
             found.append((start, end))
         else:
-            usual = max(usual, gap)
+            usual = max(usual, end - start)
     return found
-
-
-_KNOWN = 10
-"""Gaps that must be known before a source is judged."""

@@ -79,9 +79,9 @@ def stories(
     """
     asked: dict[str, Any] = {"model": model, "since": since, "sure": UNSURE_BELOW}
     if windows is None:
-        return [ToldStory(*row) for row in connection.execute(_STORIES, asked)]
+        return [ToldStory(*row) for row in connection.execute(_STORIES, asked).all()]
     asked |= {"entities": [entity for entity, _ in windows], "starts": [start for _, start in windows]}
-    return [ToldStory(*row) for row in connection.execute(_STORIES_IN, asked)]
+    return [ToldStory(*row) for row in connection.execute(_STORIES_IN, asked).all()]
 
 
 class Sight(NamedTuple):
@@ -126,9 +126,9 @@ def sights(connection: Connection, since: datetime, hours: Collection[datetime] 
         hours: only of the stories of which a document was published in one of these hours.
     """
     if hours is None:
-        return [Sight(*row) for row in connection.execute(_SIGHTS, {"since": since})]
+        return [Sight(*row) for row in connection.execute(_SIGHTS, {"since": since}).all()]
     rows = connection.execute(_SIGHTS_IN, {"since": since, "hours": list(hours)})
-    return [Sight(*row) for row in rows]
+    return [Sight(*row) for row in rows.all()]
 
 
 def raised(connection: Connection, rule: str, model: str) -> dict[str, list[tuple[datetime, str]]]:
