@@ -56,6 +56,7 @@ def main() -> None:
     # Imported for their commands, which register themselves.
     from voxpop.cli import (  # noqa: F401
         alerts,
+        backup,
         bench,
         calibrate,
         demo,
