@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import os
 import signal
 import zipfile
 from collections.abc import Callable, Iterator
@@ -192,9 +191,7 @@ def test_kill_9_in_the_middle_of_either_leaves_nothing_half_done(
     assert everything(full)["documents"] != before["documents"]
 
 
-def test_a_backup_of_an_older_schema_is_brought_to_todays(
-    full: Engine, other: Engine, tmp_path: Path
-) -> None:
+def test_a_backup_of_an_older_schema_is_brought_to_todays(full: Engine, other: Engine, tmp_path: Path) -> None:
     backup.make(full, tmp_path / "b.zip")
     schema.upgrade(other, "0001")
     with other.begin() as connection:
@@ -222,4 +219,4 @@ def test_a_backup_of_an_older_schema_is_brought_to_todays(
     assert {t: rows for t, rows in after.items() if t not in MOVED} == {
         t: rows for t, rows in before.items() if t not in MOVED
     }
-    assert oct(os.stat(tmp_path / "b.zip").st_mode & 0o777) == "0o600"
+    assert oct((tmp_path / "b.zip").stat().st_mode & 0o777) == "0o600"

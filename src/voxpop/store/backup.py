@@ -80,7 +80,7 @@ def make(engine: Engine, path: Path) -> Manifest:
         with _created(part) as file:
             manifest = _write(engine, file)
         testing.reach("backed-up")
-        os.replace(part, path)
+        part.replace(path)
         _settle(path.parent)
     except OSError as error:
         raise SettingError(f"the backup cannot be written: {error}; name a file on a disk with room for it") from error

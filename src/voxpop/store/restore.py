@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, exists, func, inspect, select, text
 
 from voxpop import testing
 from voxpop.errors import SettingError, StoreError
@@ -152,8 +152,10 @@ def _filled(connection: Connection) -> list[str]:
     found = []
     for table in metadata.sorted_tables:
         if table.name in there - {"log_topics"}:
-            some = " WHERE next_offset > 0" if table.name == "log_heads" else ""
-            if connection.execute(text(f'SELECT EXISTS (SELECT FROM "{table.name}"{some})')).scalar_one():
+            rows = select(1).select_from(table)
+            if table.name == "log_heads":
+                rows = rows.where(table.c.next_offset > 0)
+            if connection.execute(select(exists(rows))).scalar_one():
                 found.append(table.name)
     return found
 
@@ -166,6 +168,5 @@ def _renumber(connection: Connection) -> None:
             sequence = connection.execute(text("SELECT pg_get_serial_sequence(:table, :column)"), asked).scalar_one()
             if sequence is not None:
                 connection.execute(
-                    text(f'SELECT setval(:sequence, coalesce(max("{column.name}"), 0) + 1, false) FROM "{table.name}"'),
-                    {"sequence": sequence},
+                    select(func.setval(sequence, func.coalesce(func.max(column), 0) + 1, False)).select_from(table)
                 )
