@@ -45,6 +45,9 @@ class Settings:
         secret=True,
     )
     profile: str = _setting("bundled", "Model profile: a name from `voxpop models list`, or the path of a TOML file.")
+    shadow_profile: str = _setting(
+        "", "A second profile that reads beside the first, for comparison: nobody is told of what it finds; empty: none."
+    )
     events: str = _setting("", "A TOML file of risk events of your own, beside the shipped ones.")
     threads: int = _setting(0, "Threads of the model; 0: one a core.")
     device: str = _setting("auto", "Where the model runs: cpu, cuda, cuda:N; auto: an NVIDIA card where there is one.")

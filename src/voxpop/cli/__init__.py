@@ -69,6 +69,7 @@ def main() -> None:
         replay,
         report,
         schema,
+        shadow,
         stream,
         surge,
         system,
