@@ -23,7 +23,7 @@ from voxpop.cli import app as commands
 from voxpop.cli import shadow as shadow_commands
 from voxpop.errors import StoreError, Superseded
 from voxpop.log.base import Partition, Record
-from voxpop.models import Reader
+from voxpop.models.reader import Reader
 from voxpop.reading import read
 from voxpop.records import Document
 from voxpop.settings import Settings
@@ -189,6 +189,16 @@ def test_a_document_that_ends_it_keeps_no_other_from_being_read(two: Two, engine
         assert list(rows.scalars()) == [poison.id]
 
 
+def told_of(output: str) -> str:
+    """What was said, on one line."""
+    return " ".join(output.split())
+
+
+def promoted() -> None:
+    command("shadow", "run")
+    command("promote", NEW, "--by", "jane", "--yes")
+
+
 def test_a_promotion_shows_what_it_would_gain_and_lose_and_needs_a_name(two: Two, engine: Engine) -> None:
     shadow.catch_up(two, "new")
     before = heard(engine)
@@ -206,7 +216,9 @@ def test_a_promotion_shows_what_it_would_gain_and_lose_and_needs_a_name(two: Two
 def test_promote_and_undo_are_recorded_and_never_mix_versions(two: Two, engine: Engine) -> None:
     with engine.connect() as connection:
         old_cuts = alerts.cuts(connection, "surge", OLD)
-    command("promote", NEW, "--by", "jane", "--yes")  # it reads what is left by itself
+    shadow.turn(two)
+    assert "`voxpop models shadow run` reads them" in told_of(command("promote", NEW, "--by", "jane", "--yes", code=1))
+    promoted()
     assert points(engine, NEW) == (9, 0)
     with engine.connect() as connection:
         assert models.active(connection) == NEW
@@ -248,7 +260,7 @@ def test_an_alert_that_goes_on_bears_the_version_and_the_cut_that_its_words_are_
         trends.refresh(connection, OLD)
         assert alerts.cuts(connection, "surge", OLD)[0][0] < now[0].published_at
     assert alarms.raise_alerts(engine, OLD) == 1
-    command("promote", NEW, "--by", "jane", "--yes")
+    promoted()
     more = [samples.document(f"more{n}", 27.95 * 24 + n / 10, f"bad and worse and worse {n}") for n in range(9)]
     samples.write(engine, read(more, two.reader_of("new")))
     with engine.begin() as connection:
@@ -278,7 +290,7 @@ def test_a_batch_that_the_old_one_read_is_refused_once_the_new_one_counts(two: T
 
 
 def test_a_promotion_lasts_when_processes_start_again_with_the_same_settings(two: Two, engine: Engine) -> None:
-    command("promote", NEW, "--by", "jane", "--yes")
+    promoted()
     with Two() as again:
         assert again.begin_reading().version == NEW
         assert again.beside == "old"
@@ -303,4 +315,3 @@ def test_status_and_list_say_how_far_each_version_is(two: Two) -> None:
     assert figures == {OLD: (True, len(month()), 0), NEW: (False, 5, len(month()) - 5)}
     assert command("shadow", "run", "--json") == {"read": len(month()) - 5}
     assert [v["model"] for v in command("shadow", "list", "--json")["versions"]] == [OLD, NEW]
-

@@ -64,12 +64,16 @@ def compare(
         standing: sources one negative story of which is enough.
 
     Raises:
-        StoreError: the history is too short to calibrate on.
+        StoreError: the history is too short to calibrate on, or the new version has not read all of it.
     """
     with aside(engine) as connection:
         since = alarms.looked_back(connection)
         if since is None:
             raise StoreError("nothing is stored that names an entity: there is no history to compare on")
+        if left := stored_shadow.left(connection, model, since):
+            raise StoreError(
+                f"{left:,} documents are not read by {model}: wait, or `voxpop models shadow run` reads them"
+            )
         _, old = _would_raise(connection, former, since, budget_per_day, standing)
         empty(connection)
         cuts, new = _would_raise(connection, model, since, budget_per_day, standing)

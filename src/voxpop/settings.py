@@ -46,7 +46,8 @@ class Settings:
     )
     profile: str = _setting("bundled", "Model profile: a name from `voxpop models list`, or the path of a TOML file.")
     shadow_profile: str = _setting(
-        "", "A second profile that reads beside the first, for comparison: nobody is told of what it finds; empty: none."
+        "",
+        "A second profile that reads beside the first, for comparison: nobody is told of what it finds; empty: none.",
     )
     events: str = _setting("", "A TOML file of risk events of your own, beside the shipped ones.")
     threads: int = _setting(0, "Threads of the model; 0: one a core.")

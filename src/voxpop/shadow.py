@@ -21,8 +21,8 @@ from voxpop.backlog import waiting
 from voxpop.errors import SettingError
 from voxpop.reading import read
 from voxpop.records import Document, Opinion, Reading
-from voxpop.store import shadow, writer
 from voxpop.store import models as model_versions
+from voxpop.store import shadow, writer
 
 if TYPE_CHECKING:
     from voxpop.models import Reader

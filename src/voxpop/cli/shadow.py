@@ -62,7 +62,9 @@ def shadow_status(as_json: Json = False) -> None:
         if as_json:
             emit({"since": since, "profile": live.settings.shadow_profile, "versions": found})
             return
-        table = Table("version", "profile", "counts", "read", "left", title=f"documents since {since:%Y-%m-%d}" if since else None)
+        table = Table(
+            "version", "profile", "counts", "read", "left", title=f"documents since {since:%Y-%m-%d}" if since else None
+        )
         for one in found:
             figures = (f"{one.get(name, 0):,}" for name in ("read", "left"))
             table.add_row(escape(one["model"]), one["profile"], "yes" if one["active"] else "", *figures)
@@ -71,7 +73,9 @@ def shadow_status(as_json: Json = False) -> None:
             errors.print("No profile reads in the shadow: VOXPOP_SHADOW_PROFILE names one.")
 
 
-@shadow_app.command("run", epilog="Example: voxpop models shadow run    `voxpop run` and the analyst do it by themselves")
+@shadow_app.command(
+    "run", epilog="Example: voxpop models shadow run    `voxpop run` and the analyst do it by themselves"
+)
 def shadow_run(as_json: Json = False) -> None:
     """Read what the shadow profile has not read yet, now and without standing aside, and end."""
     from voxpop import shadow
@@ -90,7 +94,9 @@ def shadow_run(as_json: Json = False) -> None:
 def promote(
     version: Annotated[str, typer.Argument(help="As `voxpop models shadow list` shows it, or its beginning.")],
     by: By = "",
-    budget: Annotated[str, typer.Option(help="Alerts that the desk will read: 5/day, 20/week. Empty: the setting's.")] = "",
+    budget: Annotated[
+        str, typer.Option(help="Alerts that the desk will read: 5/day, 20/week. Empty: the setting's.")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: Json = False,
@@ -166,4 +172,6 @@ def _show(found: Difference, new: str, former: str) -> None:
             at = f"{one.fired_at:%Y-%m-%d %H:%M}"
             table.add_row(sign, at, one.rule, escape(one.entity), f"{one.score:.1f}", f"{one.cut:.1f}")
     console.print(table)
-    console.print(escape(f"gained by {new}: {len(found.gained)}; lost with {former}: {len(found.lost)}"), soft_wrap=True)
+    console.print(
+        escape(f"gained by {new}: {len(found.gained)}; lost with {former}: {len(found.lost)}"), soft_wrap=True
+    )

@@ -13,9 +13,7 @@ down_revision = "0008"
 def upgrade() -> None:
     op.add_column("alert_revisions", sa.Column("model", sa.Text()))
     op.add_column("alert_revisions", sa.Column("cut", sa.Float()))
-    op.execute(
-        "UPDATE alert_revisions r SET model = a.model, cut = a.cut FROM alerts a WHERE a.alert_id = r.alert_id"
-    )
+    op.execute("UPDATE alert_revisions r SET model = a.model, cut = a.cut FROM alerts a WHERE a.alert_id = r.alert_id")
     op.execute("UPDATE alert_revisions SET model = '', cut = 0 WHERE model IS NULL")  # of an alert that is not there
     op.alter_column("alert_revisions", "model", nullable=False)
     op.alter_column("alert_revisions", "cut", nullable=False)
