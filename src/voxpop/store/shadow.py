@@ -20,8 +20,8 @@ _LEFT = (
 )
 """A document that was linked anew since it was read is to be read again, for its new entities."""
 _COUNT = text("SELECT count(*)" + _LEFT)
-_NEXT = text(
-    "SELECT d.document_id AS id, d.revision, d.source, d.channel, d.published_at, d.revised_at, d.received_at,"
+_NEXT = text(  # the parts are our own
+    "SELECT d.document_id AS id, d.revision, d.source, d.channel, d.published_at, d.revised_at, d.received_at,"  # noqa: S608
     " d.sequence, d.text, d.title_end, d.lang, d.url, d.author, d.linked_with,"
     " (SELECT coalesce(json_agg(json_build_object('entity', m.entity_id, 'start', m.start, 'end', m.\"end\","
     "   'relevance', m.relevance, 'confidence', m.confidence) ORDER BY m.start), '[]')"

@@ -207,7 +207,7 @@ model_moves = Table(
     Column("who", Text, nullable=False),
     Column("received_at", UTC_TIME, nullable=False),
     Column("detail", JSONB, nullable=False, comment="alerts gained and lost, and the cuts"),
-    comment="Which version was made to count in place of which, by whom and when: promoted, undone or by a setting.",
+    comment="Which version was made to count in place of which: promoted, undone, or set by the settings.",
 )
 
 readings = Table(

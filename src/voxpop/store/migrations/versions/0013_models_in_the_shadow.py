@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("detail", postgresql.JSONB(), nullable=False, comment="alerts gained and lost, and the cuts"),
         sa.PrimaryKeyConstraint("number"),
-        comment="Which version was made to count in place of which, by whom and when: promoted, undone or by a setting.",
+        comment="Which version was made to count in place of which: promoted, undone, or set by the settings.",
     )
 
 
