@@ -60,6 +60,7 @@ def main() -> None:
         bench,
         calibrate,
         demo,
+        erase,
         evaluate,
         intake,
         jobs,

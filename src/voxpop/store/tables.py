@@ -456,6 +456,19 @@ reports = Table(
     comment="Reports that were due, as they were sent.",
 )
 
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("subject", Text, primary_key=True, comment="a hash of whose it was"),
+    Column("received_at", UTC_TIME, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("until", UTC_TIME, nullable=False, comment="what is older is not stored again"),
+    Column("ended_at", UTC_TIME),
+    Column("counts", JSONB, nullable=False, comment="rows by table"),
+    comment="Authors and sources whose documents were erased. What comes of them again from before is not stored.",
+)
+
 # ------------------------------------------------------------------------------------------------ the log
 
 log_topics = Table(

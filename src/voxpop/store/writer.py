@@ -12,7 +12,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, text
 
 from voxpop.records import DeadLetter, Document, Reading
-from voxpop.store import bulk, models, stories, tables
+from voxpop.store import bulk, erasures, models, stories, tables
 from voxpop.store.locks import commit_order
 from voxpop.store.trends import mark_stale
 
@@ -36,6 +36,9 @@ def write_readings(
     if not readings:
         return
     commit_order(connection)
+    readings = erasures.without_erased(connection, readings)
+    if not readings:
+        return
     documents = _latest_of_each([reading.document for reading in readings])
     ids = list({document.id for document in documents})
     mark_stale(connection, documents=ids, stories=_stories_of(connection, ids))  # what they were counted in until now
