@@ -27,7 +27,7 @@ from tests.dags.service import Service, running
 from voxpop import sample
 from voxpop.app import App
 from voxpop.intake import take
-from voxpop.runner import waiting
+from voxpop.backlog import waiting
 from voxpop.settings import Settings
 from voxpop.sources import files
 from voxpop.store import server

@@ -109,7 +109,7 @@ def quoted(engine: Engine) -> None:
         rows = connection.execute(text("SELECT document_id FROM documents WHERE author = :a"), {"a": AUTHOR})
         evidence = tuple(rows.scalars())
         plain: dict[str, Any] = dict.fromkeys(("hours", "stories", "negative_stories", "unread_stories"), 1)
-        at = {"fired_at": samples.START, "window_start": samples.START}
+        at: dict[str, Any] = {"fired_at": samples.START, "window_start": samples.START}
         for name, of in (("a", evidence), ("b", ())):
             alert = Alert(
                 id=name,

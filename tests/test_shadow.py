@@ -82,7 +82,8 @@ def two(engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch, sett
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(live, "App", Two)
-    with Two() as app:
+    app = Two()
+    with app:
         app.begin_reading()
         samples.write(engine, read(month(), app.reader()))
         with engine.begin() as connection:

@@ -215,7 +215,8 @@ def expire(engine: Engine, settings: Settings, now: datetime) -> int:
         while True:
             with engine.begin() as connection:
                 ids = erasures.older_than(connection, before, _AT_ONCE, source=source, but=own)
-                erasures.take_out(connection, ids, recount=False, **_joined(settings))
+                if ids:
+                    erasures.take_out(connection, ids, recount=False, **_joined(settings))
             done += len(ids)
             if len(ids) < _AT_ONCE:
                 break

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 32
 """Documents in one round: what the stream may have to wait for."""
+_PATIENCE_SECONDS = 10.0
 _IDLE_SECONDS, _BUSY_SECONDS, _FAILED_SECONDS = 5.0, 1.0, 60.0
 
 
@@ -44,7 +45,7 @@ def beside(app: App) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join()
+        thread.join(_PATIENCE_SECONDS)  # a model that is being loaded is not waited for
 
 
 def follow(app: App, stop: threading.Event) -> None:
