@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -224,6 +225,8 @@ def test_promote_and_undo_are_recorded_and_never_mix_versions(two: Two, engine: 
     with engine.connect() as connection:
         assert models.active(connection) == NEW
         (move,) = models.moves(connection)
+        before = move.received_at - timedelta(seconds=1)
+        assert models.active(connection, before) == OLD, "who asks what was known before is answered by the one of then"
         assert (move.kind, move.model, move.former, move.who) == ("promoted", NEW, OLD, "jane")
         assert len(move.detail["gained"]) == len(move.detail["lost"]) == 1
         assert alerts.cuts(connection, "surge", OLD) == old_cuts

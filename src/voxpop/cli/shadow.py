@@ -90,7 +90,7 @@ def shadow_run(as_json: Json = False) -> None:
             console.print(f"{done:,} documents read by {live.beside}")
 
 
-@models_app.command(epilog="Example: voxpop models promote bundled@4f1c --by jane --dry-run")
+@models_app.command(epilog="Example: voxpop models promote bundled-4f1c --by jane --dry-run")
 def promote(
     version: Annotated[str, typer.Argument(help="As `voxpop models shadow list` shows it, or its beginning.")],
     by: By = "",

@@ -64,8 +64,16 @@ def beside(connection: Connection, model: str, profile: str) -> None:
     connection.execute(statement.on_conflict_do_nothing())
 
 
-def active(connection: Connection) -> str | None:
-    """The version whose opinions count; None before anything was read."""
+def active(connection: Connection, as_of: datetime | None = None) -> str | None:
+    """The version whose opinions count, or did at ``as_of``; None before anything was read.
+
+    What one version has said of the past became known when it was promoted: as of an earlier time it said nothing.
+    """
+    if as_of is not None:
+        later = select(model_moves.c.former).where(model_moves.c.received_at > as_of).order_by(model_moves.c.number)
+        before: str | None = connection.execute(later.limit(1)).scalar_one_or_none()
+        if before is not None:
+            return before
     value: str | None = connection.execute(select(models.c.model).where(models.c.active)).scalar_one_or_none()
     return value
 
