@@ -26,8 +26,8 @@ from tests.dags.conftest import installed
 from tests.dags.service import Service, running
 from voxpop import sample
 from voxpop.app import App
+from voxpop.backlog import waiting
 from voxpop.intake import take
-from voxpop.runner import waiting
 from voxpop.settings import Settings
 from voxpop.sources import files
 from voxpop.store import server

@@ -48,7 +48,7 @@ class CheapApp(App):
 
     def __init__(self, settings: Settings, script: Script | None = None) -> None:
         super().__init__(settings)
-        self._reader = reader_of(script or cheap())
+        self._readers[settings.profile] = reader_of(script or cheap())
 
 
 def cheap(kind: type[Script] = Script) -> Script:

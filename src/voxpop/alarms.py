@@ -224,16 +224,33 @@ def raise_alerts(engine: Engine, model: str, memory: Memory | None = None) -> in
         memory: what an earlier look has read, of the same store.
     """
     with engine.begin() as connection:
-        cuts = {rule: alerts.cuts(connection, rule, model) for rule in SHARES}
-        seen = (memory or Memory()).read(connection, model, BACK) if any(cuts.values()) else None
-        if seen is None:
-            return 0
-        news = _news(connection, model, seen)
-        new = sum(_save(connection, seen, judged, cuts[judged.rule], model) for judged in judge(seen, model, news))
-        for rule in SHARES:
-            alerts.resolve(connection, rule, model, seen.end - QUIET)
-        _note(connection, model, seen)
-        return new
+        return raise_within(connection, model, memory or Memory())
+
+
+def raise_within(connection: Connection, model: str, memory: Memory) -> int:
+    """As :func:`raise_alerts`, within the caller's transaction."""
+    cuts = {rule: alerts.cuts(connection, rule, model) for rule in SHARES}
+    seen = memory.read(connection, model, BACK) if any(cuts.values()) else None
+    if seen is None:
+        return 0
+    news = _news(connection, model, seen)
+    new = sum(_save(connection, seen, judged, cuts[judged.rule], model) for judged in judge(seen, model, news))
+    for rule in SHARES:
+        alerts.resolve(connection, rule, seen.end - QUIET)
+    _note(connection, model, seen)
+    return new
+
+
+def look_on_from(connection: Connection, model: str, at: datetime) -> None:
+    """Has the next look of ``model`` judge only what became available after ``at``."""
+    facts.put(connection, _JUDGED + model, at.isoformat())
+
+
+def looked_back(connection: Connection) -> datetime | None:
+    """The midnight from which on documents are judged; None while nobody is named in any."""
+    span = alerts.span(connection)
+    since = None if span is None else max(span[0], span[1] - BACK)
+    return None if since is None else since.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 _JUDGED = "judged_to "
@@ -261,7 +278,7 @@ def _save(connection: Connection, seen: Past, judged: Judged, cuts: list[tuple[d
     raised: dict[str, list[tuple[datetime, str]]] | None = None
     for episode in filter(judged.is_news, episodes(judged.moments, limits, quiet=QUIET / HOUR)):
         if raised is None:
-            raised = told.raised(connection, judged.rule, model)
+            raised = told.raised(connection, judged.rule)
         alert = judged.alert(episode)
         end = seen.time(judged.moments.at[episode.end])
         alert = msgspec.structs.replace(
@@ -352,13 +369,23 @@ def spend(engine: Engine, model: str, budget_per_day: float, *, keep: bool = Tru
     """
     with engine.begin() as connection:
         seen = past.read(connection, model)
-        if seen is None or seen.end - seen.start < 2 * LEARNING:
-            raise StoreError(f"calibrating needs {2 * LEARNING.days} days of history; run this again later")
-        end = (seen.end - seen.start) / HOUR
-        found = [_calibration(judged, end, budget_per_day) for judged in judge(seen, model)]
+        found = calibrations(seen, model, budget_per_day)
         for one in found if keep else []:
+            assert seen is not None
             alerts.save_cut(connection, one.rule, model, seen.end, one.cut, one.budget_per_day, replace=True)
         return found
+
+
+def calibrations(seen: Past | None, model: str, budget_per_day: float) -> list[Calibration]:
+    """The cuts that spend the budget over all that was seen.
+
+    Raises:
+        StoreError: less than two learning spans were.
+    """
+    if seen is None or seen.end - seen.start < 2 * LEARNING:
+        raise StoreError(f"calibrating needs {2 * LEARNING.days} days of history; run this again later")
+    end = (seen.end - seen.start) / HOUR
+    return [_calibration(judged, end, budget_per_day) for judged in judge(seen, model)]
 
 
 def _calibration(judged: Judged, end: float, budget_per_day: float) -> Calibration:

@@ -202,6 +202,7 @@ def evidence_at(
         corrected=sum(c.corrected for c in cited),
         withdrawn=sum(c.corrected and not c.about for c in cited),
         moved=_moved(connection, alert),
+        erased=len(of) - len(cited),
     )
     return evidence, cited
 

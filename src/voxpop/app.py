@@ -18,13 +18,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine
 
 from voxpop import stages
+from voxpop.errors import Superseded
 from voxpop.jobs import Surroundings
 from voxpop.log.base import Log, Record, open_log
 from voxpop.records import Entity, Reading
 from voxpop.settings import Settings
 from voxpop.sources.fetch import Fetcher
 from voxpop.store import facts, schema, server, watchlist, writer
+from voxpop.store import models as model_versions
 from voxpop.store.engine import open_engine
+from voxpop.store.locks import commit_order
 from voxpop.text import stories
 from voxpop.text import watchlist as lists
 from voxpop.text.entities import Linker
@@ -43,11 +46,12 @@ class App:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings.load()
         self._lease: server.Lease | None = None
-        self._reader: Reader | None = None
-        self._judge: Judge | None = None
+        self._readers: dict[str, Reader] = {}
+        self._judges: dict[str, Judge | None] = {}
+        self._in_force = self.settings.profile
         self._linker: Linker | None = None
         self._linker_checked = float("-inf")
-        self._lock = threading.Lock()
+        self._lock, self._loading = threading.Lock(), threading.Lock()
 
     def __enter__(self) -> App:
         return self
@@ -91,30 +95,63 @@ class App:
         )
 
     def reader(self) -> Reader:
-        """The model profile, loaded once."""
-        with self._lock:
-            if self._reader is None:
+        """The model profile in force, loaded once: that of the settings, until the shadow is promoted."""
+        return self.reader_of(self._in_force)
+
+    def reader_of(self, profile: str) -> Reader:
+        """The profile of that name, loaded once."""
+        with self._loading:
+            if profile not in self._readers:
                 from voxpop import models
 
-                self._reader = models.load(
-                    self.settings.profile,
+                self._readers[profile] = models.load(
+                    profile,
                     threads=self.settings.threads,
                     batch_tokens=self.settings.batch_tokens,
                     device=self.settings.device,
                 )
-            return self._reader
+            return self._readers[profile]
+
+    @property
+    def beside(self) -> str:
+        """The profile that reads in the shadow of the one in force; empty: none does."""
+        s = self.settings
+        both = {s.profile, s.shadow_profile} if s.shadow_profile else {s.profile}
+        return next(iter(both - {self._in_force}), "")
+
+    def begin_reading(self) -> Reader:
+        """The reader of the version that counts from now on, which is that of the settings unless the other profile
+        that they name was promoted."""
+        self.follow()
+        reader = self.reader()
+        with self.engine.begin() as connection:
+            model_versions.activate(connection, reader.version, self._in_force)
+        return reader
+
+    def follow(self) -> None:
+        """Reads with the other profile of the settings where a version of that was made to count."""
+        with self.engine.connect() as connection:
+            counts = next(iter(model_versions.versions(connection)), None)
+        if counts is not None and counts.active and counts.profile == self.beside:
+            self._in_force = counts.profile
 
     def judge(self) -> Judge | None:
         """What judges documents by the table of risk events; None where the profile has no inference."""
-        reader = self.reader()
-        with self._lock:
-            if self._judge is None and "nli" in reader.tasks:
+        return self.judge_of(self.reader())
+
+    def judge_of(self, reader: Reader) -> Judge | None:
+        """The judge that asks this reader."""
+        with self._loading:
+            if reader.version not in self._judges:
                 from voxpop.claims import Judge
                 from voxpop.knowledge import events
 
                 path = self.settings.events
-                self._judge = Judge(events.load(Path(path) if path else None), reader)
-            return self._judge
+                able = "nli" in reader.tasks
+                self._judges[reader.version] = (
+                    Judge(events.load(Path(path) if path else None), reader) if able else None
+                )
+            return self._judges[reader.version]
 
     def watch(self, entities: Sequence[Entity]) -> int:
         """Makes ``entities`` the watchlist; stored documents are linked anew by the next ``relink``."""
@@ -165,10 +202,31 @@ class App:
         """The analyst: documents in, opinions into the store."""
 
         def run(records: Sequence[Record]) -> Result:
-            analysed = stages.analyse(records, self.reader(), self.judge())
-            return Result([], lambda connection: self.store(connection, analysed.readings), analysed.dead)
+            reader = self.reader()
+            analysed = stages.analyse(records, reader, self.judge())
+
+            def write(connection: Connection) -> None:
+                self._require_counting(connection, reader.version)
+                self.store(connection, analysed.readings)
+
+            return Result([], write, analysed.dead)
 
         return Step(group="analyst", topics=(stages.TOPICS["document"],), run=run)
+
+    def _require_counting(self, connection: Connection, version: str) -> None:
+        """Checks that what was read by ``version`` may be stored: that no other was promoted since.
+
+        Raises:
+            Superseded: another was, and it is the other profile's; the next read is by that one.
+        """
+        if not self.settings.shadow_profile:
+            return
+        commit_order(connection)  # nobody can be promoted between this and the commit
+        counts = next((one for one in model_versions.versions(connection) if one.active), None)
+        if counts is None or counts.model == version or counts.profile != self.beside:
+            return
+        self._in_force = counts.profile
+        raise Superseded(f"{counts.model} counts now, and this was read by {version}")
 
     def store(self, connection: Connection, readings: Sequence[Reading]) -> None:
         """Stores readings, joined to stories as the settings say."""

@@ -12,11 +12,10 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Literal
 
-from voxpop import metrics
+from voxpop import metrics, shadow
 from voxpop.app import App
 from voxpop.errors import ModelError, SettingError, VoxpopError
 from voxpop.settings import Settings
-from voxpop.store import models as model_versions
 from voxpop.store import positions
 from voxpop.worker import Step, Worker
 
@@ -53,9 +52,7 @@ def main(role: Role, settings: Settings | None = None, kind: type[App] = App) ->
 def _work(app: App, role: Role, stop: threading.Event) -> Worker:
     app.ensure_watchlist()
     if role == "analyst":
-        reader = app.reader()
-        with app.engine.begin() as connection:
-            model_versions.activate(connection, reader.version, app.settings.profile)
+        app.begin_reading()
     step = app.analyse_step() if role == "analyst" else app.prepare_step(role)
     worker = app.worker(step)
     with ExitStack() as running:
@@ -64,6 +61,8 @@ def _work(app: App, role: Role, stop: threading.Event) -> Worker:
             _observe(app, step, running)
         if app.settings.hang_seconds:
             threading.Thread(target=_watch, args=(worker, app.settings.hang_seconds, stop), daemon=True).start()
+        if role == "analyst" and app.settings.shadow_profile:
+            running.enter_context(shadow.beside(app))
         logger.info("%s consumer is up", role)
         worker.run(stop)
     return worker

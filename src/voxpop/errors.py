@@ -5,7 +5,8 @@
     ├── Refused             an input record breaks a rule of the door: goes to the dead letters, the rest goes on
     ├── ModelError          a model is missing, corrupt or not the one that was named
     ├── StoreError          the database answered with something that waiting does not mend
-    │   └── Fenced          another member owns this partition now: what was computed must be dropped
+    │   ├── Fenced          another member owns this partition now: what was computed must be dropped
+    │   └── Superseded      another model version counts now: what was read must be read again
     └── Unavailable         a service is away for now          (retry)
         ├── StoreUnavailable
         ├── LogUnavailable
@@ -54,6 +55,10 @@ class StoreError(VoxpopError):
 
 class Fenced(StoreError):  # noqa: N818 - the field's own word
     """Another member of the consumer group has claimed the partition since; this one's results must be dropped."""
+
+
+class Superseded(StoreError):  # noqa: N818 - a state, as Fenced
+    """Another model version was made to count since; what this one read must be read again by that one."""
 
 
 class Unavailable(VoxpopError):  # noqa: N818 - read as a state

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import Engine
 
-from voxpop import alarms, alerting, alertsfile, drifts, rules
+from voxpop import alarms, alerting, alertsfile, drifts, retention, rules
 from voxpop.errors import ReceiverUnavailable, VoxpopError
 from voxpop.intake import take
 from voxpop.log.base import Log
@@ -130,10 +130,11 @@ def _relinked(document: Document, mentions: tuple[Mention, ...], version: str) -
 
 
 def expire(around: Surroundings, now: datetime) -> int:
-    """Deletes raw items and dead letters that are older than the settings allow."""
+    """Deletes raw items, dead letters and documents that are older than the settings allow."""
     before = now - timedelta(days=around.settings.raw_days)
     with around.engine.begin() as connection:
-        return rereading.expire_raw(connection, before)
+        done = rereading.expire_raw(connection, before)
+    return done + retention.expire(around.engine, around.settings, now)
 
 
 def poll_feeds(around: Surroundings, now: datetime) -> int:

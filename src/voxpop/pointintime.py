@@ -78,10 +78,10 @@ def history(
 def _span(
     connection: Connection, entities: str | Iterable[str], start: Moment, end: Moment, as_of: Moment | None
 ) -> Span:
-    model = model_versions.active(connection)
+    known = datetime.now(UTC) if as_of is None else _moment(as_of)
+    model = model_versions.active(connection, known)
     if model is None:
         raise StoreError("no document was read yet, so there is no history")
-    known = datetime.now(UTC) if as_of is None else _moment(as_of)
     names = [entities] if isinstance(entities, str) else list(entities)
     return Span([_entity(connection, name) for name in names], model, _moment(start), _moment(end), known)
 

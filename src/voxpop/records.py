@@ -226,6 +226,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the documents that caused it, the first of each story, most carried first."""
 
 
+ERASED = b'{"record":"erased/1"}'
+"""The value of a record of the log that was erased: it keeps its place, so that no reader finds a gap."""
+
+
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A record that was refused: where, why, and what it was. ``payload`` is raw: show it masked."""
 

@@ -7,16 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
+from voxpop import shadow
 from voxpop.app import App
+from voxpop.backlog import waiting
 from voxpop.errors import SettingError, StoreError
 from voxpop.jobs import JOBS, Job, Surroundings
-from voxpop.stages import TOPICS
 from voxpop.store import models as model_versions
-from voxpop.store import positions
 from voxpop.worker import Worker, drain
 
 logger = logging.getLogger(__name__)
@@ -51,9 +52,7 @@ def run(
     Args:
         serve: serve the dashboard too; ``announce`` is called with its address.
     """
-    reader = app.reader()
-    with app.engine.begin() as connection:
-        model_versions.activate(connection, reader.version, app.settings.profile)
+    reader = app.begin_reading()
     around = app.surroundings(reader.version)
     workers = [app.worker(step) for step in (*map(app.prepare_step, ("news", "social")), app.analyse_step())]
     started = time.monotonic()
@@ -63,6 +62,8 @@ def run(
 
             announce(threads.enter_context(serving(app)))
         _start(threads, workers, stop)
+        if app.settings.shadow_profile and not until_idle:
+            threads.enter_context(shadow.beside(app))
         settle = partial(_settle, app, workers, stop, progress)
         if until_idle:
             settle()
@@ -72,10 +73,16 @@ def run(
                     _once(around, job, settle)
         else:
             _catch_up(app, workers, stop, progress)
-            _tick(JOBS, lambda _: around, stop, progress=lambda: _report(app, workers, progress))
+            _tick(JOBS, lambda _: _by_what_counts(app, around), stop, progress=lambda: _report(app, workers, progress))
             seconds = time.monotonic() - started
     documents, refused = workers[-1].records, sum(w.dead for w in workers)
     return Figures(documents, refused, seconds, documents / seconds)
+
+
+def _by_what_counts(app: App, around: Surroundings) -> Surroundings:
+    """The surroundings with the version that counts now; what was remembered of another is forgotten by itself."""
+    with app.engine.connect() as connection:
+        return replace(around, model=model_versions.active(connection) or around.model)
 
 
 def schedule(app: App, names: Sequence[str], stop: threading.Event) -> None:
@@ -95,18 +102,6 @@ def schedule(app: App, names: Sequence[str], stop: threading.Event) -> None:
         return None if model is None and job.model else app.surroundings(model or "")
 
     _tick([job for job in JOBS if not names or job.name in names], around, stop)
-
-
-def waiting(app: App) -> int:
-    """Records of the stream that are not yet handled, by the stored positions."""
-    groups = {"prepare-news": TOPICS["news"], "prepare-social": TOPICS["social"], "analyst": TOPICS["document"]}
-    with app.engine.connect() as connection:
-        heads = {topic: app.log.ends(topic) for topic in groups.values()}
-        left = 0
-        for group, topic in groups.items():
-            done = positions.offsets(connection, group)
-            left += sum(end - done.get((topic, number), 0) for number, end in heads[topic].items())
-    return left
 
 
 def _start(threads: ExitStack, workers: Sequence[Worker], stop: threading.Event) -> None:

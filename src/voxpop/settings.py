@@ -45,6 +45,10 @@ class Settings:
         secret=True,
     )
     profile: str = _setting("bundled", "Model profile: a name from `voxpop models list`, or the path of a TOML file.")
+    shadow_profile: str = _setting(
+        "",
+        "A second profile that reads beside the first, for comparison: nobody is told of what it finds; empty: none.",
+    )
     events: str = _setting("", "A TOML file of risk events of your own, beside the shipped ones.")
     threads: int = _setting(0, "Threads of the model; 0: one a core.")
     device: str = _setting("auto", "Where the model runs: cpu, cuda, cuda:N; auto: an NVIDIA card where there is one.")
@@ -73,6 +77,10 @@ class Settings:
         4_000_000_000, "Room in the home folder for what models computed, so that a replay computes it once; 0: none."
     )
     raw_days: int = _setting(30, "Days that raw items stay in the log and the dead letters.")
+    keep_days: int = _setting(0, "Days that documents and what was read in them are kept; 0: for ever.")
+    keep_days_by_source: str = _setting(
+        "", "Other days for some sources: forum=30,wire=0; empty: none. Below 63 alarms know less of what is usual."
+    )
     heartbeat_url: str = _setting(
         "",
         "An address outside that is fetched each minute as a sign of life, so that silence is noticed; empty: none.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from voxpop.errors import Refused
 from voxpop.log.base import Message, Record
 from voxpop.reading import read
-from voxpop.records import DeadLetter, Document, Item, Reading, decode, digest, document_id, encode
+from voxpop.records import ERASED, DeadLetter, Document, Item, Reading, decode, digest, document_id, encode
 from voxpop.text import stories
 from voxpop.text.clean import clean, clean_url
 from voxpop.text.entities import Linker
@@ -62,6 +62,8 @@ def prepare(records: Sequence[Record], linker: Linker) -> Prepared:
     """Items in; documents cleaned, masked, with language, links and signature out."""
     messages, dead = [], []
     for record in records:
+        if record.value == ERASED:
+            continue
         try:
             messages.append(document_message(document_of(decode(Item, record.value), record.offset, linker)))
         except Refused as refusal:
@@ -108,6 +110,8 @@ def analyse(records: Sequence[Record], reader: Reader, judge: Judge | None = Non
     """Documents in; what the model reads in each out, with risk events where there is a ``judge`` of them."""
     documents, dead = [], []
     for record in records:
+        if record.value == ERASED:
+            continue
         try:
             documents.append(decode(Document, record.value))
         except Refused as refusal:

@@ -294,6 +294,35 @@ def test_any_bytes_survive(place: Place) -> None:
     assert {(r.key, r.value) for r in read(consumer, 2)} == {(b"\x00\\\n", value), (b"", b"")}
 
 
+def test_what_was_read_and_is_erased_is_gone_and_no_reader_finds_a_gap(
+    place: Place, request: pytest.FixtureRequest
+) -> None:
+    if request.node.callspec.params["place"] == "librdkafka":
+        pytest.skip("librdkafka's own broker deletes no records")
+    log = place.open()
+    log.publish(place.topic, messages(40))
+    ends = log.ends(place.topic)
+    half = {number: end // 2 for number, end in ends.items()}
+
+    def about(value: bytes) -> bool:
+        return value.endswith(b"7")
+
+    counted = log.erase(place.topic, about, half, dry_run=True)
+    assert counted.records > 0
+    assert log.erase(place.topic, about, half) == counted
+    assert log.erase(place.topic, about, half).records == 0
+    assert log.ends(place.topic) == ends, "offsets go on"
+    log.publish(place.topic, messages(8, 40))
+    consumer = place.subscribe(log)
+    join(consumer, 4)
+    for partition in consumer.assignment():
+        consumer.seek(partition, half[partition.number])
+    rest = read_on(consumer, 40 - sum(half.values()) + 8)
+    offsets = {n: [r.offset for r in rest if r.partition.number == n] for n in half}
+    now = log.ends(place.topic)
+    assert offsets == {n: list(range(half[n], now[n])) for n in half}, "who has read so far goes on without a gap"
+
+
 def test_a_topic_that_does_not_exist_is_an_error_that_says_what_to_do(place: Place) -> None:
     with pytest.raises(VoxpopError, match="does not exist"):
         place.open().publish("nowhere", messages(1))

@@ -60,7 +60,7 @@ def run(settings: Settings, stream: Path, log: type[KafkaLog] | type[SqlLog]) ->
     """Every row that comes of the stream. What the log itself keeps, and where in it a record lay, is not compared."""
     now = datetime(2030, 1, 1, tzinfo=UTC)
     with App(settings) as app:
-        app._reader = Illiterate()  # type: ignore[assignment]
+        app._readers[settings.profile] = Illiterate()  # type: ignore[assignment]
         app.watch(watchlist.load(Path(str(sample.watchlist_path()))))
         assert isinstance(app.log, log)
         take(files.read(stream, defaults={"source": "s"}, received_at=now, now=now), app.log, app.engine)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
-from sqlalchemy import Engine, create_engine, inspect
+from sqlalchemy import Engine, create_engine, inspect, text
 
-from voxpop.errors import StoreError
+from tests.store import filled
+from voxpop.errors import SettingError, StoreError
 from voxpop.store import schema
 
 
@@ -49,3 +50,42 @@ def test_programs_that_start_at_once_migrate_one_after_the_other(database_url: s
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_down_to_the_first_and_up_again_loses_nothing_that_the_older_schema_can_hold(engine: Engine) -> None:
+    with engine.begin() as connection:
+        filled.fill(connection)
+    with engine.connect() as connection:
+        whole = filled.by_column(connection)
+    for revision in reversed(schema.path()[:-1]):
+        schema.downgrade(engine, revision)
+        with engine.connect() as connection:
+            kept = filled.by_column(connection)
+        assert kept == {name: whole[name] for name in kept}, f"the step back to {revision} lost or made up something"
+        assert all(kept.values())
+    with engine.connect() as connection:
+        first = filled.columns(connection)
+        before = filled.held(connection, first)
+    assert {"documents", "opinions", "alerts", "log_records"} <= first.keys()
+    for revision in schema.path():
+        schema.upgrade(engine, revision)
+        with engine.begin() as connection:
+            assert filled.held(connection, first) == before, f"the step to {revision} lost something"
+            filled.fill(connection)  # what the step added holds something at the next one
+    assert schema.difference(engine) == []
+
+
+def test_a_revision_that_does_not_exist_or_lies_ahead_is_refused(engine: Engine) -> None:
+    with pytest.raises(SettingError, match="no schema to go back to"):
+        schema.downgrade(engine, "nonsense")
+    schema.downgrade(engine, "0001")
+    with pytest.raises(SettingError, match="no schema to go back to"):
+        schema.downgrade(engine, schema.newest())
+
+
+def test_a_database_of_a_newer_version_is_left_alone(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for act in (schema.upgrade, lambda e: schema.downgrade(e, "base")):
+        with pytest.raises(StoreError, match="newer than this version"):
+            act(engine)

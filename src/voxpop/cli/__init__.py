@@ -56,9 +56,11 @@ def main() -> None:
     # Imported for their commands, which register themselves.
     from voxpop.cli import (  # noqa: F401
         alerts,
+        backup,
         bench,
         calibrate,
         demo,
+        erase,
         evaluate,
         intake,
         jobs,
@@ -68,6 +70,7 @@ def main() -> None:
         replay,
         report,
         schema,
+        shadow,
         stream,
         surge,
         system,

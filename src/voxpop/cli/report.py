@@ -101,7 +101,7 @@ def _show(wanted: _Wanted, html: Path | None, pdf: Path | None, as_json: bool) -
     with App() as live:
         as_of = wanted.as_of or datetime.now(UTC)
         check_zone(wanted.zone, "--zone")
-        asked = Asked(wanted.kind, wanted.watchlist, wanted.until or as_of, as_of, wanted.zone, _model(live))
+        asked = Asked(wanted.kind, wanted.watchlist, wanted.until or as_of, as_of, wanted.zone, _model(live, as_of))
         report = jobs.read(live.engine, asked, live.settings)
         shown = view(report, wanted.lang, _rules(live).dashboard)
         if as_json:
@@ -137,12 +137,12 @@ def _send(kind: Kind, watchlist: str, as_of: datetime | None, empty: bool) -> No
             console.print("nothing was sent: nothing happened, or everybody has it already, or sending is held")
 
 
-def _model(live: App) -> str:
+def _model(live: App, as_of: datetime | None = None) -> str:
     from voxpop.errors import SettingError
     from voxpop.store import models
 
     with live.engine.connect() as connection:
-        model = models.active(connection)
+        model = models.active(connection, as_of)
     if model is None:
         raise SettingError("nothing was read yet: `voxpop run` reads what comes in")
     return model

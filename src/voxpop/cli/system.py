@@ -48,7 +48,7 @@ def db_status(as_json: Json = False) -> None:
     from sqlalchemy import func, select
 
     from voxpop.app import App
-    from voxpop.runner import waiting
+    from voxpop.backlog import waiting
     from voxpop.store import schema, tables
 
     with told(), App() as live:

@@ -11,7 +11,7 @@ results exact whatever the backend does:
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -40,6 +40,14 @@ class Record(NamedTuple):
     offset: int
     key: bytes
     value: bytes
+
+
+class Erased(NamedTuple):
+    """What became of records that were to be erased."""
+
+    records: int
+    left: int
+    """Not read yet, and so not looked at: they go with the log's retention, and are not stored when they are read."""
 
 
 class Consumer(Protocol):
@@ -88,6 +96,21 @@ class Log(Protocol):
 
     def subscribe(self, group: str, topics: Sequence[str]) -> Consumer:
         """Join ``group``."""
+
+    def erase(
+        self, topic: str, about: Callable[[bytes], bool], read: Mapping[int, int], *, dry_run: bool = False
+    ) -> Erased:
+        """Erases the records whose value is ``about`` something, for good.
+
+        A log that cannot take single records out drops whatever every group has read, and leaves the rest to its
+        retention.
+
+        Args:
+            topic: where.
+            about: whether a value is to go.
+            read: by partition, the offset below which every group has read.
+            dry_run: only say how many there are.
+        """
 
     def ends(self, topic: str) -> dict[int, int]:
         """The next offset to be written in each partition."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from voxpop.errors import Refused, SettingError, StoreError
-from voxpop.log.base import Message
+from voxpop.log.base import Erased, Message
 from voxpop.log.kafka_options import Options, parse
 
 try:
@@ -98,6 +98,27 @@ class KafkaLog:
             if not latest:
                 return {}
             return {p.partition: o.offset for p, o in sorted(self._admin().list_partition_offsets(latest).items())}
+
+    def erase(
+        self, topic: str, about: Callable[[bytes], bool], read: Mapping[int, int], *, dry_run: bool = False
+    ) -> Erased:
+        """A broker takes no single record out: all that every group has read goes, as if its retention were over."""
+        first, ends = self._first(topic), self.ends(topic)
+        done = {n: min(at, ends.get(n, 0)) for n, at in read.items() if n in ends}
+        count = sum(max(0, done.get(n, 0) - first[n]) for n in ends)
+        left = sum(end - max(done.get(n, 0), first[n]) for n, end in ends.items())
+        if count and not dry_run:
+            with answered():
+                self._admin().delete_records({TopicPartition(topic, n): at for n, at in done.items() if at > first[n]})
+        return Erased(count, left)
+
+    def _first(self, topic: str) -> dict[int, int]:
+        """The first offset that is held of each partition."""
+        with answered():
+            earliest = {TopicPartition(topic, number): OffsetSpec.EARLIEST for number in self.ends(topic)}
+            if not earliest:
+                return {}
+            return {p.partition: o.offset for p, o in self._admin().list_partition_offsets(earliest).items()}
 
     def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
         """The cluster's and topic's id of each of ``topics`` that exists, as the brokers say now."""

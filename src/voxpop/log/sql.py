@@ -15,17 +15,19 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 
 import psycopg
 
 from voxpop.errors import LogUnavailable, StoreError
-from voxpop.log.base import Message, Partition, Record
+from voxpop.log.base import Erased, Message, Partition, Record
+from voxpop.records import ERASED
 
 _REBALANCE_SECONDS = 1.0
 _IDLE_SECONDS = 0.05
+_ERASE_AT_ONCE = 1000
 
 
 class SqlLog:
@@ -70,6 +72,31 @@ class SqlLog:
                 (topic,),
             )
             return dict(rows.fetchall())
+
+    def erase(
+        self, topic: str, about: Callable[[bytes], bool], read: Mapping[int, int], *, dry_run: bool = False
+    ) -> Erased:
+        """Each record keeps its place in the partition, without key and content."""
+        found, at = 0, (-1, -1)
+        while True:
+            with self._session() as connection:
+                topic_id, _ = _topic(connection, topic)
+                rows = connection.execute(
+                    'SELECT partition, "offset", value FROM log_records WHERE topic_id = %s'
+                    ' AND (partition, "offset") > (%s, %s) ORDER BY partition, "offset" LIMIT %s',
+                    (topic_id, *at, _ERASE_AT_ONCE),
+                ).fetchall()
+                these = [(number, offset) for number, offset, value in rows if value != ERASED and about(value)]
+                if these and not dry_run:
+                    connection.execute(
+                        "UPDATE log_records r SET key = '', value = %s FROM unnest(%s::int[], %s::bigint[])"
+                        ' AS e(number, at) WHERE r.topic_id = %s AND r.partition = e.number AND r."offset" = e.at',
+                        (ERASED, [n for n, _ in these], [o for _, o in these], topic_id),
+                    )
+            found += len(these)
+            if len(rows) < _ERASE_AT_ONCE:
+                return Erased(found, 0)
+            at = rows[-1][:2]
 
     def close(self) -> None:
         if self._producer is not None:

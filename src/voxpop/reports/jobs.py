@@ -23,7 +23,7 @@ from voxpop.reports.view import View, plain, summary, title, view
 from voxpop.reports.windows import last_due
 from voxpop.reports.words import Lang
 from voxpop.settings import Settings
-from voxpop.store import deliveries, epoch
+from voxpop.store import deliveries, epoch, models
 from voxpop.store import reports as stored
 from voxpop.store.deliveries import Delivery
 from voxpop.store.locks import commit_order
@@ -77,7 +77,9 @@ def send(around: Around, rules: Rules, mailing: Mailing, end: datetime, as_of: d
     Where nothing happened none is queued, unless the mailing asks for empty ones. While sending is held (see
     ``voxpop.store.epoch``) nothing is done.
     """
-    asked = Asked(mailing.kind, mailing.watchlist, end, as_of, mailing.zone, around.model)
+    with around.engine.connect() as connection:
+        model = models.active(connection, as_of) or around.model
+    asked = Asked(mailing.kind, mailing.watchlist, end, as_of, mailing.zone, model)
     report_id = digest("report", *_window(mailing, asked), mailing.lang, as_of.isoformat())
     keys = {digest("report", *_window(mailing, asked), name): name for name in mailing.receivers}
     with around.engine.connect() as connection:

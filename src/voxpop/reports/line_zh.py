@@ -19,6 +19,8 @@ def line(alert: Alert, evidence: Evidence) -> str:
     if evidence.corrected:
         gone = f"，其中 {evidence.withdrawn} 篇不再涉及{evidence.name}" if evidence.withdrawn else ""
         parts.append(f"{evidence.corrected} 篇引用文档其后已更正{gone}")
+    if evidence.erased:
+        parts.append(f"{evidence.erased} 篇引用文档其后已删除")
     return "；".join(parts)
 
 

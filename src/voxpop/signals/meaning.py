@@ -45,6 +45,7 @@ class Evidence(NamedTuple):
         corrected: documents cited that read otherwise now.
         withdrawn: documents among these that no longer speak of the entity.
         moved: of a drift, its shares and what was usual; empty for other alerts.
+        erased: documents cited that are not kept any more.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Evidence(NamedTuple):
     corrected: int
     withdrawn: int
     moved: str = ""
+    erased: int = 0
 
 
 def line(alert: Alert, evidence: Evidence) -> str:
@@ -85,6 +87,9 @@ def line(alert: Alert, evidence: Evidence) -> str:
         parts.append(f"{alert.unread_stories} in a language that is not read yet")
     if evidence.corrected:
         parts.append(corrections(evidence))
+    if evidence.erased:
+        were = "was" if evidence.erased == 1 else "were"
+        parts.append(f"{_count(evidence.erased, 'cited document', 'cited documents')} {were} erased since")
     return "; ".join(parts)
 
 

@@ -73,17 +73,19 @@ def save(connection: Connection, alert: Alert, state: str, last_at: datetime | N
 
 _CHANGING = (
     *("state", "last_at", "score", "hours", "stories", "negative_stories", "unread_stories"),
-    *("expected", "reach"),
+    *("expected", "reach", "cut", "model"),
 )
+"""An alert goes on when another model version is made to count; its words and its cut are then of that one."""
 
 
 _SAID = (*_CHANGING, "documents", "document_revisions")
 
 
-def resolve(connection: Connection, rule: str, model: str, before: datetime) -> None:
-    """Ends the alerts of the rule whose signal was last over its cut at ``before`` or earlier."""
+def resolve(connection: Connection, rule: str, before: datetime) -> None:
+    """Ends the alerts of the rule whose signal was last over its cut at ``before`` or earlier, whichever version saw
+    it."""
     t = tables.alerts
-    _end(connection, t.c.rule == rule, t.c.model == model, t.c.last_at <= before)
+    _end(connection, t.c.rule == rule, t.c.last_at <= before)
 
 
 def resolve_heard(connection: Connection, rule: str) -> None:

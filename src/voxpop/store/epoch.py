@@ -51,6 +51,11 @@ def agrees(connection: Connection, home: Path) -> bool:
     return stored.name == written.name and stored.number >= written.number
 
 
+def hold(connection: Connection) -> None:
+    """Has nothing be sent until an operator says so: no file bears the mark that the database gets."""
+    facts.put(connection, _FACT, str(Mark(secrets.token_hex(8), 0)))
+
+
 def write(home: Path, mark: Mark) -> None:
     """Writes the mark to the home folder, whole or not at all."""
     home.mkdir(parents=True, exist_ok=True)

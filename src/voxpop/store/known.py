@@ -212,8 +212,8 @@ def last_of(connection: Connection, source: str, at: datetime, as_of: datetime) 
 
 
 _RAISED = text(
-    "SELECT a.alert_id AS id, a.entity_id AS entity, a.rule, a.fired_at, a.window_start, r.score, a.cut, r.hours,"
-    " r.stories, r.expected, r.negative_stories, r.unread_stories, a.model, r.reach,"
+    "SELECT a.alert_id AS id, a.entity_id AS entity, a.rule, a.fired_at, a.window_start, r.score, r.cut, r.hours,"
+    " r.stories, r.expected, r.negative_stories, r.unread_stories, r.model, r.reach,"
     " r.state, r.last_at, r.documents, r.document_revisions"
     " FROM alerts a JOIN LATERAL (SELECT * FROM alert_revisions r WHERE r.alert_id = a.alert_id"
     "  AND r.available_at <= :as_of ORDER BY r.revision DESC LIMIT 1) r ON true"

@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from voxpop.errors import StoreError
+from voxpop.errors import SettingError, StoreError
 from voxpop.store.tables import metadata
 
 _MIGRATION_LOCK = 7_305_001  # any number of our own: two programs that start at once migrate one after the other
@@ -40,6 +40,47 @@ def _locked(engine: Engine) -> Iterator[Connection]:
             guard.commit()
 
 
+@contextmanager
+def exclusively(engine: Engine) -> Iterator[Connection]:
+    """One transaction that nobody migrates beside, the only connection of ``engine``; all of it holds, or nothing."""
+    engine.dispose()
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        yield connection
+
+
+def path() -> list[str]:
+    """Every revision that this version can bring a database to, and from, the first one first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+
+
+def known_or_none(connection: Connection) -> str | None:
+    """The revision of the database; None for one that Voxpop never touched.
+
+    Raises:
+        StoreError: a newer version of Voxpop made it.
+    """
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and found not in path():
+        raise StoreError(
+            f"the database is at schema {found}, which is newer than this version of Voxpop: install the newer version,"
+            f" or take the schema back with it first: `voxpop db downgrade {newest()}`"
+        )
+    return found
+
+
+def remake(connection: Connection, revision: str) -> None:
+    """Drops every table of ours and makes them anew, empty, as of ``revision``, in the caller's transaction."""
+    if known_or_none(connection) is not None:
+        command.downgrade(_config(connection), "base")
+    command.upgrade(_config(connection), revision)
+
+
+def forward(connection: Connection) -> None:
+    """Migrates forward in the caller's transaction."""
+    command.upgrade(_config(connection), "head")
+
+
 def newest() -> str:
     """The revision that this version of Voxpop needs."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
@@ -58,12 +99,21 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     if revision == "head" and current(engine) == newest():
         return
     with _locked(engine) as connection:
+        known_or_none(connection)
         command.upgrade(_config(connection), revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
-    """Migrates back to ``revision`` (``"base"``: an empty database)."""
+    """Migrates back to ``revision`` (``"base"``: an empty database).
+
+    Raises:
+        SettingError: no revision of that name lies before the database's.
+    """
     with _locked(engine) as connection:
+        found = known_or_none(connection)
+        before = path()[: path().index(found) + 1] if found else []
+        if revision not in ("base", *before):
+            raise SettingError(f"{revision!r} is no schema to go back to: say {', '.join(('base', *before))}")
         command.downgrade(_config(connection), revision)
 
 

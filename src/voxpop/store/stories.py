@@ -12,6 +12,7 @@ since neighbours among them lie closer together than the window.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -56,6 +57,43 @@ def assign(connection: Connection, entries: Iterable[Entry], *, retells: Retells
     if not members:
         return
     _index(connection, [known[m.document_id] for m in members if m.document_id in known])
+    _join(connection, members, retells, window)
+
+
+def withdraw(connection: Connection, documents: Sequence[str], *, retells: Retells, window: timedelta) -> Counter[str]:
+    """Takes documents out of their stories; what is left of each story is joined anew, since it may have fallen apart.
+
+    The caller holds the commit-order lock, and has marked the windows that count these stories.
+
+    Returns:
+        Rows deleted, by table.
+    """
+    gone = connection.execute(
+        text("DELETE FROM story_members WHERE document_id = ANY(:ids) RETURNING story_id, fingerprint"),
+        {"ids": list(documents)},
+    ).all()
+    counts = Counter({"story_members": len(gone)})
+    for table in ("story_texts", "story_bands"):
+        untold = connection.execute(
+            text(
+                f"DELETE FROM {table} t WHERE fingerprint = ANY(:prints)"  # noqa: S608 - our own names
+                " AND NOT EXISTS (SELECT FROM story_members s WHERE s.fingerprint = t.fingerprint)"
+            ),
+            {"prints": list({row.fingerprint for row in gone})},
+        )
+        counts[table] += untold.rowcount
+    rest = connection.execute(
+        text("SELECT document_id, published_at, fingerprint FROM story_members WHERE story_id = ANY(:ids)"),
+        {"ids": list({row.story_id for row in gone})},
+    )
+    members = [_Member(*row) for row in rest]
+    if members:
+        _join(connection, members, retells, window)
+    return counts
+
+
+def _join(connection: Connection, members: Sequence[_Member], retells: Retells, window: timedelta) -> None:
+    """Gives each member a story of its own, and unites those that retell each other."""
     bulk.upsert(
         connection,
         story_members,

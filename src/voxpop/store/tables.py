@@ -197,6 +197,19 @@ models = Table(
     Column("received_at", UTC_TIME, nullable=False, server_default=text("clock_timestamp()")),
 )
 
+model_moves = Table(
+    "model_moves",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("former", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("received_at", UTC_TIME, nullable=False),
+    Column("detail", JSONB, nullable=False, comment="alerts gained and lost, and the cuts"),
+    comment="Which version was made to count in place of which: promoted, undone, or set by the settings.",
+)
+
 readings = Table(
     "readings",
     metadata,
@@ -357,6 +370,8 @@ alert_revisions = Table(
     Column("last_at", UTC_TIME, nullable=False, comment="the last moment at which the signal was over its cut"),
     Column("documents", ARRAY(Text), nullable=False, comment="the evidence, in its order"),
     Column("document_revisions", ARRAY(Text), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("cut", Float, nullable=False),
     *_available(),
     Index("ix_alert_revisions_available_at", "available_at"),
     comment="What an alert said at each time; appended where it changed, never overwritten.",
@@ -439,6 +454,19 @@ reports = Table(
     Column("files", JSONB, nullable=False, comment="pictures and PDF: name, type and base64 of each"),
     Column("received_at", UTC_TIME, nullable=False),
     comment="Reports that were due, as they were sent.",
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("subject", Text, primary_key=True, comment="a hash of whose it was"),
+    Column("received_at", UTC_TIME, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("until", UTC_TIME, nullable=False, comment="what is older is not stored again"),
+    Column("ended_at", UTC_TIME),
+    Column("counts", JSONB, nullable=False, comment="rows by table"),
+    comment="Authors and sources whose documents were erased. What comes of them again from before is not stored.",
 )
 
 # ------------------------------------------------------------------------------------------------ the log

@@ -131,13 +131,10 @@ def sights(connection: Connection, since: datetime, hours: Collection[datetime] 
     return [Sight(*row) for row in rows.all()]
 
 
-def raised(connection: Connection, rule: str, model: str) -> dict[str, list[tuple[datetime, str]]]:
-    """Of each entity when alerts of the rule fired, and their ids."""
+def raised(connection: Connection, rule: str) -> dict[str, list[tuple[datetime, str]]]:
+    """Of each entity when alerts of the rule fired, by any version of the model, and their ids."""
     rows = connection.execute(
-        text(
-            "SELECT alert_id, entity_id, fired_at FROM alerts WHERE rule = :rule AND model = :model ORDER BY fired_at"
-        ),
-        {"rule": rule, "model": model},
+        text("SELECT alert_id, entity_id, fired_at FROM alerts WHERE rule = :rule ORDER BY fired_at"), {"rule": rule}
     )
     found: dict[str, list[tuple[datetime, str]]] = {}
     for row in rows:

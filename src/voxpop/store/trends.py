@@ -74,16 +74,38 @@ def refresh(connection: Connection, model: str, *, limit: int = 2000) -> int:
     commit_order(connection)
     taken = connection.execute(_TAKE, {"limit": limit}).all()
     if taken:
-        connection.execute(
-            _APPEND,
-            {
-                "entities": [w.entity_id for w in taken],
-                "starts": [w.start for w in taken],
-                "model": model,
-                "sure": UNSURE_BELOW,
-            },
-        )
+        compute(connection, model, [(w.entity_id, w.start) for w in taken])
     return len(taken)
+
+
+def compute(connection: Connection, model: str, windows: Collection[tuple[str, datetime]]) -> None:
+    """Appends the points of these windows, by one version, where they are not what was last said of them."""
+    commit_order(connection)
+    asked = {"entities": [entity for entity, _ in windows], "starts": [start for _, start in windows]}
+    connection.execute(_APPEND, asked | {"model": model, "sure": UNSURE_BELOW})
+
+
+_WINDOWS = text(
+    "SELECT DISTINCT m.entity_id, date_trunc('hour', m.published_at, 'UTC') AS start FROM mentions m"
+    " WHERE m.published_at >= :since ORDER BY 1, 2"
+)
+
+_TOUCHED = text(
+    "INSERT INTO stale_windows (entity_id, start)"
+    " SELECT entity_id, date_trunc('hour', published_at, 'UTC') FROM mentions WHERE available_at >= :since"
+    " UNION SELECT entity_id, start FROM trend_points WHERE available_at >= :since"
+    " ORDER BY 1, 2 ON CONFLICT DO NOTHING"
+)
+
+
+def windows(connection: Connection, since: datetime) -> list[tuple[str, datetime]]:
+    """The hours from ``since`` on in which an entity was named, by entity and time."""
+    return [(row.entity_id, row.start) for row in connection.execute(_WINDOWS, {"since": since})]
+
+
+def mark_touched(connection: Connection, since: datetime) -> None:
+    """Marks each window in which something, or of which a point, became available at ``since`` or later."""
+    connection.execute(_TOUCHED, {"since": since})
 
 
 def latest(

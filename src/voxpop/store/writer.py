@@ -12,7 +12,7 @@ from datetime import timedelta
 from sqlalchemy import Connection, text
 
 from voxpop.records import DeadLetter, Document, Reading
-from voxpop.store import bulk, stories, tables
+from voxpop.store import bulk, erasures, models, stories, tables
 from voxpop.store.locks import commit_order
 from voxpop.store.trends import mark_stale
 
@@ -36,6 +36,9 @@ def write_readings(
     if not readings:
         return
     commit_order(connection)
+    readings = erasures.without_erased(connection, readings)
+    if not readings:
+        return
     documents = _latest_of_each([reading.document for reading in readings])
     ids = list({document.id for document in documents})
     mark_stale(connection, documents=ids, stories=_stories_of(connection, ids))  # what they were counted in until now
@@ -48,6 +51,22 @@ def write_readings(
     entries = [stories.Entry(d.id, d.published_at, d.words, d.bands) for d in _still_latest(connection, documents)]
     stories.assign(connection, entries, retells=retells, window=story_window)
     mark_stale(connection, documents=ids, stories=_stories_of(connection, ids))
+
+
+def write_beside(connection: Connection, readings: Sequence[Reading]) -> None:
+    """Stores what a further model version read in documents that are stored; of others nothing is kept.
+
+    Windows change by it only where that version is the one that counts.
+    """
+    commit_order(connection)
+    there = _still_latest(connection, [reading.document for reading in readings])
+    ids = {(d.id, d.revision) for d in there}
+    kept = [r for r in readings if (r.document.id, r.document.revision) in ids]
+    _write_results(connection, kept)
+    _write_said(connection, kept)
+    if (counts := models.active(connection)) is not None:
+        documents = [r.document.id for r in kept if r.model == counts]
+        mark_stale(connection, documents=documents, stories=_stories_of(connection, documents))
 
 
 def _latest_of_each(documents: Iterable[Document]) -> list[Document]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from voxpop import metrics, testing
-from voxpop.errors import Fenced, Refused
+from voxpop.errors import Fenced, Refused, Superseded
 from voxpop.log.base import Log, Record
 from voxpop.stages import dead_letter
 from voxpop.store import writer
@@ -81,6 +81,9 @@ class Handler:
         except Fenced as fenced:
             logger.warning("%s; its records are dropped here", fenced)
             self._finish(live, results)
+        except Superseded as superseded:
+            logger.warning("%s; its records are read again", superseded)
+            self._finish(live, self.compute(live.records))
         except (Refused, DBAPIError, ValueError) as error:
             if len(live.records) == 1:
                 with suppress(Fenced):  # then it is another member's to bury

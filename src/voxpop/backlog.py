@@ -1,0 +1,20 @@
+"""How much of the stream is not handled yet."""
+
+from __future__ import annotations
+
+from voxpop.app import App
+from voxpop.stages import TOPICS
+from voxpop.store import positions
+
+_GROUPS = {"prepare-news": TOPICS["news"], "prepare-social": TOPICS["social"], "analyst": TOPICS["document"]}
+
+
+def waiting(app: App) -> int:
+    """Records of the stream that are not yet handled, by the stored positions."""
+    with app.engine.connect() as connection:
+        heads = {topic: app.log.ends(topic) for topic in _GROUPS.values()}
+        left = 0
+        for group, topic in _GROUPS.items():
+            done = positions.offsets(connection, group)
+            left += sum(end - done.get((topic, number), 0) for number, end in heads[topic].items())
+    return left
