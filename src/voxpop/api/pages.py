@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
-from starlette.templating import Jinja2Templates
 
 from voxpop import alerting
 from voxpop.api.marks import pieces
+from voxpop.api.templating import templates
+from voxpop.api.who import needs
 from voxpop.app import App
 from voxpop.records import Alert, TrendPoint
 from voxpop.signals.meaning import OPERATIONAL
@@ -22,18 +22,15 @@ from voxpop.store import alerts, counts, deadletters, moves, queries, trends
 from voxpop.store import models as model_versions
 from voxpop.text.mask import mask
 
-templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
 templates.env.globals["pieces"] = pieces
 templates.env.globals["operational"] = OPERATIONAL
-templates.env.filters["when"] = lambda at: f"{at:%a %d %b %Y %H:%M} UTC" if at else "never"
-templates.env.filters["link"] = lambda url: url if url and url.startswith(("http://", "https://")) else None
 
 ORDERS = {"latest": "latest first", "reach": "most carried", "negative": "most negative"}
 
 
 def routes(app: App) -> APIRouter:
     """The router over the store of ``app``."""
-    router = APIRouter()
+    router = APIRouter(dependencies=[needs("viewer")])
 
     def page(request: Request, template: str, **values: Any) -> HTMLResponse:
         return templates.TemplateResponse(request, f"{template}.html", values)
@@ -109,12 +106,6 @@ def routes(app: App) -> APIRouter:
             if model is None or queries.name_of(connection, entity) is None:
                 raise HTTPException(404, f"nobody watches {entity}")
             return [_plain(point) for point in trends.latest(connection, model, entity=entity, as_of=as_of)]
-
-    @router.get("/healthz", summary="Whether the store answers")
-    def health() -> dict[str, str]:
-        with app.engine.connect() as connection:
-            connection.exec_driver_sql("SELECT 1")
-        return {"status": "ok"}
 
     return router
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0011"
-down_revision = "0008"
+down_revision = "0010"
 
 _BELL = "voxpop_desk"
 _RINGS = ("alert_revisions", "alert_moves", "alert_comments")
