@@ -46,8 +46,9 @@ def serving(app: App) -> Iterator[str]:
     except OSError as error:
         listener.close()
         raise SettingError(f"port {port} of {host} cannot be had ({error.strerror}): set VOXPOP_PORT") from error
+    api = make(app)
     config = uvicorn.Config(
-        make(app), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
+        api, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="dashboard", daemon=True)
@@ -58,6 +59,7 @@ def serving(app: App) -> Iterator[str]:
         yield f"http://{'[::1]' if ':' in host else host}:{listener.getsockname()[1]}/"
     finally:
         server.should_exit = True
+        api.state.bell.close()  # which ends the streams that the server would wait for
         thread.join()
         listener.close()
 
@@ -67,8 +69,9 @@ def make(app: App) -> FastAPI:
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from voxpop.api import login, pages, problems, who
+    from voxpop.api import desk, login, pages, problems, who
     from voxpop.api.headers import Headers
+    from voxpop.api.live import Bell
     from voxpop.api.pace import Pace
 
     settings = app.settings
@@ -79,7 +82,9 @@ def make(app: App) -> FastAPI:
     problems.install(api)
     _open_to_all(api, app)
     api.include_router(login.routes(app))
+    api.state.bell = Bell(lambda: app.database_url)
     api.include_router(pages.routes(app))
+    api.include_router(desk.routes(app, api.state.bell))
     return api
 
 
