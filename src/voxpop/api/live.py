@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from voxpop.store.people import BELL
 
@@ -25,7 +26,6 @@ _LONGEST_SECONDS: Final = 3600.0
 """A browser then comes again, and says anew who it is."""
 _TOGETHER_SECONDS: Final = 0.1
 """What rings within so short a time is told once."""
-_PATIENCE: Final = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
 class Bell:
@@ -97,7 +97,8 @@ class Bell:
         while not self._closed.is_set():
             try:
                 url = self._url().replace("postgresql+psycopg://", "postgresql://", 1)
-                with psycopg.connect(url, autocommit=True, **_PATIENCE) as connection:
+                patience = make_conninfo(url, connect_timeout=5, keepalives_idle=10, keepalives_interval=5)
+                with psycopg.connect(patience, autocommit=True) as connection:
                     connection.execute(f"LISTEN {BELL}")
                     self.ring()  # who listened before may have missed something
                     pause = 0.5

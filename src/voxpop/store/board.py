@@ -9,8 +9,6 @@ from typing import NamedTuple
 from sqlalchemy import Connection, text
 
 
-
-
 def watermark(connection: Connection) -> datetime | None:
     """The latest publication that is stored; None without any."""
     at: datetime | None = connection.execute(text("SELECT max(published_at) FROM documents")).scalar_one()
@@ -69,7 +67,14 @@ _MOVERS = text(
 def movers(connection: Connection, model: str, at: datetime) -> list[Mover]:
     """Every watched entity's day before ``at``, by name."""
     rows = connection.execute(_MOVERS, {"model": model, "at": at, "hours": 8 * 24})
-    return [Mover(*row[:4], *map(int, row[4:7]), row[7], float(row[8]), float(row[9]), row[10]) for row in rows]
+    return [
+        Mover(
+            *(row[0], row[1], row[2], row[3]),
+            *(int(row[4]), int(row[5]), int(row[6])),
+            *(row[7], float(row[8]), float(row[9]), row[10]),
+        )
+        for row in rows
+    ]
 
 
 class Totals(NamedTuple):
@@ -141,5 +146,3 @@ def sources(connection: Connection, at: datetime) -> list[Source]:
     """The sources heard in the fortnight before ``at``, by name."""
     rows = connection.execute(_FEEDS, {"at": at})
     return sorted(Source(row[0], row[1], float(row[2]), row[3]) for row in rows)
-
-

@@ -59,7 +59,8 @@ def over(
 
 
 _ABOUT = text(
-    "SELECT alert_id FROM alerts WHERE entity_id = ANY(:entities) AND fired_at >= :since ORDER BY fired_at DESC LIMIT 200"
+    "SELECT alert_id FROM alerts WHERE entity_id = ANY(:entities) AND fired_at >= :since"
+    " ORDER BY fired_at DESC, alert_id LIMIT 200"
 )
 
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from voxpop.api.desk import asking, company, explaining, inbox, lists, overview, review, silences, stream, system, whynot
+from voxpop.api.desk import (
+    asking,
+    company,
+    explaining,
+    inbox,
+    lists,
+    overview,
+    review,
+    silences,
+    stream,
+    system,
+    whynot,
+)
 from voxpop.api.desk.common import Desk
 from voxpop.api.live import Bell
 from voxpop.api.who import needs

@@ -82,9 +82,7 @@ def routes(desk: Desk) -> APIRouter:
     explaining = Explaining(desk.app.settings.profile)
 
     @router.post("/explain", response_class=HTMLResponse)
-    def explain(
-        request: Request, document: Annotated[str, Form()], entity: Annotated[str, Form()]
-    ) -> HTMLResponse:
+    def explain(request: Request, document: Annotated[str, Form()], entity: Annotated[str, Form()]) -> HTMLResponse:
         from voxpop.reading import body_of
 
         with desk.engine.connect() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, HTTPException, Request
@@ -95,7 +95,11 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/alerts/{alert}/{move}")
     def move(
-        request: Request, caller: Analyst, alert: str, move: Literal["ack", "resolve"], next: Annotated[str, Form()] = ""
+        request: Request,
+        caller: Analyst,
+        alert: str,
+        move: Literal["ack", "resolve"],
+        next: Annotated[str, Form()] = "",
     ) -> Response:
         kind, rules = _MOVES[move], desk.rules()
         with desk.engine.begin() as connection:
@@ -126,8 +130,3 @@ def history(shown: Shown) -> list[Row]:
     """What became of an alert and what people wrote of it, in one row of time; the latest last."""
     said = [Row("commented", c.at, c.who, c.note) for c in shown.comments]
     return sorted([*shown.moves, *said], key=lambda row: row.at)
-
-
-def recent(at: datetime, watermark: datetime) -> bool:
-    """Whether it happened within a day of the end of the stream."""
-    return at > watermark - timedelta(days=1)

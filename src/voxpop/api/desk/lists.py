@@ -29,7 +29,11 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.post("/lists")
     def keep(
-        request: Request, caller: Viewer, name: Name, add: Annotated[str, Form()] = "", next: Annotated[str, Form()] = ""
+        request: Request,
+        caller: Viewer,
+        name: Name,
+        add: Annotated[str, Form()] = "",
+        next: Annotated[str, Form()] = "",
     ) -> Response:
         with desk.engine.begin() as connection:
             entities = people.lists_of(connection, caller.name).get(" ".join(name.split()), [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 AROUND = 600
@@ -40,7 +41,7 @@ def pieces(
         cuts |= {at for at in (light.start, light.end) if first < at < last}
     ordered = sorted(cuts)
     found = [Piece("… ", False)] if first else []
-    for start, end in zip(ordered, ordered[1:], strict=False):
+    for start, end in pairwise(ordered):
         over = [light for light in lights if light.start <= start and end <= light.end]
         claim = next((light.claim for light in over if light.claim), "")
         found.append(Piece(text[start:end], any(not light.claim for light in over), claim))

@@ -47,7 +47,12 @@ def routes(desk: Desk) -> APIRouter:
             hours, width = SPANS.get(span, SPANS["48h"])
             cells = board.heat(connection, model, at, hours, width)
             heat = heat_map(cells, first, lists.get(of), at, hours, width)
-            values = {"sources": sources(connection, at), "failing": failing(connection), "at": at, "model": model}
+            values: dict[str, Any] = {
+                "sources": sources(connection, at),
+                "failing": failing(connection),
+                "at": at,
+                "model": model,
+            }
         entity_of = lambda m: m.entity  # noqa: E731
         return desk.page(
             request,

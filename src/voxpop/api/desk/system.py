@@ -71,7 +71,7 @@ def routes(desk: Desk) -> APIRouter:
         with desk.engine.connect() as connection:
             model, at = desk.model(connection), board.watermark(connection)
             lags, away = lag(desk, connection)
-            values = {
+            values: dict[str, Any] = {
                 "model": model,
                 "at": at,
                 "published": throughput(connection, at) if at else {},
@@ -170,7 +170,7 @@ def waiting_messages(connection: Connection) -> list[Any]:
     return list(
         connection.execute(
             text(
-                "SELECT receiver, count(*) AS waiting, min(received_at) AS since, max(tries) AS tries, max(said) AS said"
+                "SELECT receiver, count(*) AS waiting, min(received_at) AS since, max(said) AS said"
                 " FROM deliveries WHERE state = 'waiting' GROUP BY receiver ORDER BY receiver"
             )
         )

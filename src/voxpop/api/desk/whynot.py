@@ -27,7 +27,6 @@ def routes(desk: Desk) -> APIRouter:
         with desk.engine.connect() as connection:
             model, known = desk.model(connection), queries.counts(connection).watermark
             names = watched(connection)
-            when = at
             if entity.strip() and (model is None or known is None):
                 wrong = "nothing_read"
             elif entity.strip() and model and known:
@@ -40,8 +39,7 @@ def routes(desk: Desk) -> APIRouter:
                     wrong = "no_time"
                 except SettingError:
                     wrong = "never_watched"
-        values = {"names": names, "entity": entity, "at": when, "hours": hours, "wrong": wrong, "answer": answer}
-        return desk.page(request, "why", **values)
+        return desk.page(request, "why", names=names, entity=entity, at=at, hours=hours, wrong=wrong, answer=answer)
 
     return router
 

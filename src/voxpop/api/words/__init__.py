@@ -33,7 +33,7 @@ def say(lang: Lang, key: str, /, **values: object) -> str:
 
 
 def known(lang: Lang, prefix: str, word: str) -> str:
-    """The message ``prefix`` + ``word``; the word itself, its underscores blanks, where nobody has put it into words."""
+    """The message ``prefix`` + ``word``; where there is none, the word itself."""
     return table(lang).get(prefix + word.replace(" ", "_"), word.replace("_", " "))
 
 
