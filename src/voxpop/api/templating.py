@@ -35,7 +35,7 @@ def _common(request: Request) -> dict[str, Any]:
         "t": partial(words.say, lang),
         "word": partial(words.known, lang),
         "topic": partial(topic, lang),
-        "caller": getattr(request.state, "caller", None),
+        "me": getattr(request.state, "caller", None),
         "path": request.url.path,
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "rung": bell.rung if bell else 0,
