@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -57,6 +57,15 @@ def _when(lang: Lang, at: datetime | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), when(lang, at, "UTC"))
 
 
+def _span(lang: Lang, span: timedelta) -> str:
+    """A span of time in its largest whole unit."""
+    seconds = round(span.total_seconds())
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length and seconds % length == 0:
+            return words.say(lang, f"unit_{unit}", n=seconds // length)
+    return words.say(lang, "unit_s", n=seconds)
+
+
 def _link(url: str | None) -> str | None:
     return url if url and url.startswith(("http://", "https://")) else None
 
@@ -65,5 +74,6 @@ templates = Jinja2Templates(directory=Path(__file__).parent / "templates", conte
 templates.env.trim_blocks = templates.env.lstrip_blocks = True
 templates.env.filters["when"] = _in_context(_when)
 templates.env.filters["link"] = _link
+templates.env.filters["span"] = _in_context(_span)
 templates.env.filters["thousands"] = lambda number: f"{number:,}"
 templates.env.filters["percent"] = lambda share: f"{100 * share:.0f} %"

@@ -67,6 +67,7 @@ def main() -> None:
         pretrain,
         replay,
         report,
+        review,
         schema,
         stream,
         surge,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -26,6 +26,8 @@ from voxpop.store import alerts, inbox, people, queries
 from voxpop.store import models as model_versions
 from voxpop.store.moves import Row
 from voxpop.store.people import Comment
+
+T = TypeVar("T")
 
 FRAGMENT = "x-fragment"
 """A header by which our script asks for a part of a page, or only whether something was done."""
@@ -64,6 +66,7 @@ class Desk:
     def __init__(self, app: App) -> None:
         self.app = app
         self.engine = app.engine
+        self._kept: dict[str, tuple[float, object]] = {}
         self._evidence: dict[str, tuple[float, Alert, Evidence]] = {}
 
     def rules(self) -> Rules:
@@ -110,6 +113,14 @@ class Desk:
         self._evidence[alert.id] = (now, alert, evidence)
         return evidence
 
+    def kept(self, key: str, seconds: float, make: Callable[[], T]) -> T:
+        """What ``make`` makes, kept for some seconds: every open page asks for it after each ring."""
+        at, value = self._kept.get(key, (float("-inf"), None))
+        if time.monotonic() - at >= seconds:
+            value = make()
+            self._kept[key] = (time.monotonic(), value)
+        return cast(T, value)
+
     def model(self, connection: Connection) -> str | None:
         """The version whose opinions count."""
         return model_versions.active(connection)
@@ -129,9 +140,6 @@ def sentence(lang: Lang, shown: Shown) -> str:
         return words.say(lang, "drift_line", score=f"{alert.score:.2f}", cut=f"{alert.cut:.2f}", moved=evidence.moved)
     said = (line_zh.line if lang == "zh" else line)(alert, evidence._replace(event="", topic=""))
     return said.removeprefix(evidence.name).lstrip(":： ")
-
-
-T = TypeVar("T")
 
 
 def mine_first(found: Iterable[T], first: dict[str, int], entity_of: Any) -> list[T]:

@@ -24,6 +24,8 @@ SPANS = {"48h": (48, 1), "7d": (7 * 24, 1), "14d": (14 * 24, 6)}
 _MOST_ROWS = 30
 _MOST_MOVERS = 8
 _LEAST_TURN = 1.5
+_LEAST_TURNED = 5
+"""Alerts that are shown where fewer fired within a day."""
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -81,8 +83,8 @@ def _turned(desk: Desk, connection: Connection, at: datetime, only: Sequence[str
     lying.sort(key=lambda one: one.fired_at, reverse=True)
     if only is not None:
         lying = [one for one in lying if one.entity in only]
-    today = [one for one in lying if one.fired_at > at - timedelta(days=1)]
-    return desk.shown(connection, [one.alert for one in (today + lying)[: max(len(today), 5)]])
+    today = sum(one.fired_at > at - timedelta(days=1) for one in lying)
+    return desk.shown(connection, [one.alert for one in lying[: max(today, _LEAST_TURNED)]])
 
 
 def moved(found: Sequence[Mover]) -> list[Mover]:

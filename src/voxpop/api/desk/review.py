@@ -12,6 +12,7 @@ from voxpop.api.desk.common import Desk, done
 from voxpop.api.desk.lit import pieces
 from voxpop.api.who import Caller, audit, needs
 from voxpop.store import people, queries
+from voxpop.store.people import Doubtful
 
 REASONS = ("unsure", "risk", "both", "people")
 
@@ -35,7 +36,7 @@ def routes(desk: Desk) -> APIRouter:
         return desk.page(
             request,
             "review",
-            rows=[(row, pieces(row.text, [(a, b) for a, b in row.spans])) for row in found],
+            rows=[(row, pieces(row.text, [(a, b) for a, b in row.spans])) for row in one_of_each(found)],
             model=model,
             reasons=REASONS,
             reason=asked or "",
@@ -64,3 +65,11 @@ def routes(desk: Desk) -> APIRouter:
         return done(request, next)
 
     return router
+
+
+def one_of_each(found: list[Doubtful]) -> list[Doubtful]:
+    """Of the tellers of one story whose label towards an entity is the same, the latest: the others say the same."""
+    seen: dict[tuple[str, str, str], Doubtful] = {}
+    for row in found:
+        seen.setdefault((row.story, row.entity, row.label), row)
+    return list(seen.values())
