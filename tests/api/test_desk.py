@@ -50,7 +50,7 @@ def test_an_alert_is_taken_on_once_and_the_second_hears_of_it(desk: Desk) -> Non
     assert "acknowledged · local operator" in page
     assert post(desk, f"alerts/{alert}/resolve").status_code == 204
     assert post(desk, f"alerts/{alert}/resolve").status_code == 409
-    assert post(desk, f"alerts/{alert}/burn").status_code == 422
+    assert post(desk, f"alerts/{alert}/burn").status_code == 404
     assert post(desk, "alerts/none/ack").status_code == 404
 
 

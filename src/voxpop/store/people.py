@@ -79,8 +79,8 @@ def comment(connection: Connection, alert: str, who: str, note: str, now: dateti
         raise StoreError(f"a comment has 1 to {LONGEST_COMMENT} characters, this one {len(note)}")
     key = digest(alert, who, note, f"{now:%Y-%m-%dT%H:%M}")
     row = {"comment_id": key, "alert_id": alert, "who": who, "note": note, "received_at": now}
-    done = connection.execute(insert(alert_comments).values(**row).on_conflict_do_nothing())
-    return done.rowcount == 1
+    statement = insert(alert_comments).values(**row).on_conflict_do_nothing().returning(alert_comments.c.comment_id)
+    return connection.execute(statement).scalar_one_or_none() is not None
 
 
 def comments_on(connection: Connection, alerts: Sequence[str]) -> dict[str, list[Comment]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
@@ -16,6 +16,7 @@ from voxpop.api.desk.silences import SPANS
 from voxpop.api.templating import language
 from voxpop.api.who import Caller, audit, needs
 from voxpop.errors import StoreError
+from voxpop.signals.lifecycle import ByPerson
 from voxpop.signals.severity import SEVERITIES
 from voxpop.store import deliveries, inbox, meaning, moves, people, queries
 from voxpop.store.moves import Row
@@ -24,7 +25,6 @@ Viewer = Annotated[Caller, needs("viewer")]
 Analyst = Annotated[Caller, needs("analyst")]
 _OVER = 20
 """Alerts that are done with, a page."""
-_MOVES: dict[str, Literal["acknowledged", "resolved"]] = {"ack": "acknowledged", "resolve": "resolved"}
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -93,15 +93,8 @@ def routes(desk: Desk) -> APIRouter:
                 audit(connection, caller.name, "commented", alert, {"characters": len(note)})
         return done(request, next or f"/alerts/{alert}")
 
-    @router.post("/alerts/{alert}/{move}")
-    def move(
-        request: Request,
-        caller: Analyst,
-        alert: str,
-        move: Literal["ack", "resolve"],
-        next: Annotated[str, Form()] = "",
-    ) -> Response:
-        kind, rules = _MOVES[move], desk.rules()
+    def move(request: Request, caller: Caller, alert: str, kind: ByPerson, where: str) -> Response:
+        rules = desk.rules()
         with desk.engine.begin() as connection:
             one(desk, connection, alert)
             try:
@@ -109,7 +102,15 @@ def routes(desk: Desk) -> APIRouter:
             except StoreError as error:  # somebody else was quicker, or it has not fired yet
                 raise HTTPException(409, str(error)) from error
             audit(connection, caller.name, f"alert {kind}", alert)
-        return done(request, next or f"/alerts/{alert}")
+        return done(request, where or f"/alerts/{alert}")
+
+    @router.post("/alerts/{alert}/ack")
+    def ack(request: Request, caller: Analyst, alert: str, next: Annotated[str, Form()] = "") -> Response:
+        return move(request, caller, alert, "acknowledged", next)
+
+    @router.post("/alerts/{alert}/resolve")
+    def resolve(request: Request, caller: Analyst, alert: str, next: Annotated[str, Form()] = "") -> Response:
+        return move(request, caller, alert, "resolved", next)
 
     return router
 

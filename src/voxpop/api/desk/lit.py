@@ -44,7 +44,10 @@ def pieces(
     for start, end in pairwise(ordered):
         over = [light for light in lights if light.start <= start and end <= light.end]
         claim = next((light.claim for light in over if light.claim), "")
-        found.append(Piece(text[start:end], any(not light.claim for light in over), claim))
+        piece = Piece(text[start:end], any(not light.claim for light in over), claim)
+        if found and found[-1][1:] == piece[1:] and (piece.marked or claim):
+            piece = piece._replace(text=found.pop().text + piece.text)
+        found.append(piece)
     if last < len(text):
         found.append(Piece(" …", False))
     return found
