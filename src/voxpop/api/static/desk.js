@@ -180,7 +180,7 @@ function key(name) {
   if (name === "g") return true;
   if (name === "j" || name === "k") { step(name === "j" ? 1 : -1); return true; }
   if (name === "o" || name === "Enter") {
-    const link = here()?.querySelector("a[data-open], a.name");
+    const link = here()?.querySelector("a[data-open]") ?? here()?.querySelector("a.name");
     link?.click();
     return Boolean(link);
   }
