@@ -6,6 +6,7 @@ another site cannot read it by rebinding its own name. Nothing from a document i
 
 from __future__ import annotations
 
+import secrets
 import socket
 import threading
 import time
@@ -39,6 +40,7 @@ def serving(app: App) -> Iterator[str]:
 
     host, port = app.settings.host, app.settings.port
     who.check(app.settings, host in LOOPBACK)
+    api = make(app)
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -46,9 +48,7 @@ def serving(app: App) -> Iterator[str]:
     except OSError as error:
         listener.close()
         raise SettingError(f"port {port} of {host} cannot be had ({error.strerror}): set VOXPOP_PORT") from error
-    config = uvicorn.Config(
-        make(app), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
-    )
+    config = uvicorn.Config(api, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="dashboard", daemon=True)
     thread.start()
@@ -79,8 +79,27 @@ def make(app: App) -> FastAPI:
     problems.install(api)
     _open_to_all(api, app)
     api.include_router(login.routes(app))
+    if settings.oidc_issuer:
+        _add_provider(api, app)
     api.include_router(pages.routes(app))
     return api
+
+
+def _add_provider(api: FastAPI, app: App) -> None:
+    from starlette.middleware.sessions import SessionMiddleware
+
+    from voxpop.api import provider
+
+    api.add_middleware(
+        SessionMiddleware,
+        secret_key=secrets.token_hex(32),
+        session_cookie=provider.STATE_COOKIE,
+        max_age=provider.STATE_SECONDS,
+        path="/login",
+        same_site="lax",
+        https_only=app.settings.public_url.startswith("https://"),
+    )
+    api.include_router(provider.routes(app))
 
 
 def _hosts(settings: Settings) -> list[str]:

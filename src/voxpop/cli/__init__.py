@@ -71,6 +71,7 @@ def main() -> None:
         stream,
         surge,
         system,
+        tokens,
         train,
         why,
         worker,
