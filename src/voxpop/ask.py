@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_QUESTION: Final = 500
 LEAST_SCORE: Final = 0.5
 """A span that is as likely wrong as right is no answer."""
-LEAST_LIKENESS: Final = 0.25
+LEAST_LIKENESS: Final = 0.5
 """A passage whose meaning is farther from the question's (cosine) is about something else."""
 _PASSAGE: Final = 600
 """Characters of a passage, roughly; a sentence is not cut."""
@@ -123,13 +123,13 @@ _SENTENCE: Final = re.compile(r".+?(?:[.!?]['\")\]]*(?=\s)|[。！？]+[”’�
 
 
 def passages(found: Found) -> list[Passage]:
-    """The document in runs of whole sentences of about ``_PASSAGE`` characters."""
+    """The document in runs of whole sentences of about ``_PASSAGE`` characters; its title is one of its own."""
     runs: list[list[int]] = []
     for sentence in _SENTENCE.finditer(found.text):
         start, end = sentence.span()
         if not sentence[0].strip():
             continue
-        if runs and end - runs[-1][0] <= _PASSAGE:
+        if runs and end - runs[-1][0] <= _PASSAGE and not runs[-1][0] < found.title_end <= start:
             runs[-1][1] = end
         else:
             runs.append([start, end])

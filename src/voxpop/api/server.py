@@ -60,6 +60,7 @@ def serving(app: App) -> Iterator[str]:
         server.should_exit = True
         thread.join()
         listener.close()
+        api.state.batcher.close()
 
 
 def make(app: App) -> FastAPI:
@@ -67,20 +68,25 @@ def make(app: App) -> FastAPI:
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from voxpop.api import login, pages, problems, who
-    from voxpop.api.headers import Headers
+    from voxpop.api import asks, described, login, pages, problems, reads, who
+    from voxpop.api.headers import BodyLimit, Headers
     from voxpop.api.pace import Pace
 
     settings = app.settings
     api = FastAPI(title="Voxpop", docs_url=None, redoc_url=None)
     api.state.gate, api.state.pace = who.Gate(app), Pace(settings.requests_per_minute)
+    api.state.batcher = asks.batcher(app)
+    api.add_middleware(BodyLimit)
     api.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     api.add_middleware(Headers, tls=settings.public_url.startswith("https://"))
     problems.install(api)
+    described.install(api)
     _open_to_all(api, app)
     api.include_router(login.routes(app))
     if settings.oidc_issuer:
         _add_provider(api, app)
+    api.include_router(reads.routes(app))
+    api.include_router(asks.routes(app))
     api.include_router(pages.routes(app))
     return api
 

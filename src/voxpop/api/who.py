@@ -219,7 +219,7 @@ def needs(role: Role) -> Any:
     In a template ``request.state.caller`` is the same. Without a caller it raises 401, with one of a lesser role 403.
     """
 
-    def at_least(caller: Known) -> Caller:
+    async def at_least(caller: Known) -> Caller:
         if not caller.may(role):
             raise HTTPException(403, f"this takes the role {role}; {caller.name} has {caller.role}")
         return caller
