@@ -96,16 +96,9 @@ def _prepared(app: App, texts: Sequence[shapes.Sent]) -> list[Document | Refused
 
 
 def _refused(key: str, refused: Refused) -> dict[str, Any]:
-    nothing = {name: [] for name in ("mentions", "topics", "opinions", "claims", "risks")}
-    return {
-        "id": key,
-        "refused": refused.reason,
-        "text": "",
-        "lang": "other",
-        "read": False,
-        "sentiment": None,
-        **nothing,
-    }
+    lists = ("mentions", "topics", "opinions", "claims", "risks")
+    nothing: dict[str, Any] = {"text": "", "lang": "other", "read": False, "sentiment": None} | {n: [] for n in lists}
+    return {"id": key, "refused": refused.reason, **nothing}
 
 
 def _told(key: str, analysed: Analysed) -> dict[str, Any]:
@@ -133,30 +126,30 @@ def _items(app: App, router: APIRouter) -> None:
         An item is known by its source and id: sent twice, it is one document, and with another text a correction of it.
         """
         now = datetime.now(UTC)
-        records = [_admitted(fields, number, caller, now) for number, fields in enumerate(sent.items)]
+        records, refused = _admitted(sent.items, f"push by {caller.name}", now)
         admitted = [record for record in records if isinstance(record, Item)]
         taken = intake.take(records, app.log, app.engine)
-        details = {
-            "accepted": taken.items,
-            "refused": taken.refused,
-            "sources": sorted({i.source for i in admitted})[:20],
-        }
+        sources = sorted({item.source for item in admitted})[:20]
+        details = {"accepted": taken.items, "refused": taken.refused, "sources": sources}
         with app.engine.begin() as connection:
             audit(connection, caller.name, "items pushed", caller.how, details)
-        refused = [
-            {"position": number, "field": None, "reason": record.reason}
-            for number, record in enumerate(records)
-            if isinstance(record, DeadLetter)
-        ]
         documents = [document_id(item.source, item.id) for item in admitted]
         return _json({"accepted": taken.items, "documents": documents, "refused": refused}, 202)
 
 
-def _admitted(fields: dict[str, Any], number: int, caller: Caller, now: datetime) -> Item | DeadLetter:
-    try:
-        return admit(fields, received_at=now, now=now)
-    except Refused as refused:
-        return refusal(refused, fields, origin=f"push by {caller.name}", position=number)
+def _admitted(
+    sent: Sequence[dict[str, Any]], origin: str, now: datetime
+) -> tuple[list[Item | DeadLetter], list[dict[str, Any]]]:
+    """What becomes of each, and what the sender is told of those that were refused."""
+    records: list[Item | DeadLetter] = []
+    told = []
+    for position, fields in enumerate(sent):
+        try:
+            records.append(admit(fields, received_at=now, now=now))
+        except Refused as refused:
+            records.append(refusal(refused, fields, origin=origin, position=position))
+            told.append({"position": position, "field": refused.field, "reason": refused.reason})
+    return records, told
 
 
 def _ask(app: App, router: APIRouter) -> None:
@@ -164,7 +157,7 @@ def _ask(app: App, router: APIRouter) -> None:
 
     @router.post("/ask", response_model=shapes.Asked, tags=["model"], dependencies=[needs("viewer")])
     def ask(sent: shapes.ToAsk) -> Response:
-        """Answers a question from the stored documents: each answer is a quotation with its source, or none is found."""
+        """Answers a question from the stored documents, each time by a quotation with its source, or finds nothing."""
         if not room.acquire(blocking=False):
             raise Busy("other questions are being answered: come again in a moment")
         try:

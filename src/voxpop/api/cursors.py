@@ -1,8 +1,8 @@
 """Where a page ends: an opaque word that the next request brings back.
 
 It holds the key of the last row, the time as of which the first page was read, and a digest of what was asked, so that
-all pages show one state of things, and a cursor is of no use to another question. It is not signed: whoever makes one up
-gets a page that they might as well have asked for.
+all pages show one state of things, and a cursor is of no use to another question. It is not signed: whoever makes one
+up gets a page that they might as well have asked for.
 """
 
 from __future__ import annotations

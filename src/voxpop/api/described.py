@@ -15,7 +15,8 @@ ABOUT: Final = """\
 Reads are as of a time: `as_of` gives what was known then, and nothing that became available later. Lists come in pages;
 `next` of one is `cursor` of the following. An answer that carries an `ETag` is 304 and empty while it stays the same.
 Errors are problems as RFC 9457 describes them. Where callers must say who they are, send a token that
-`voxpop tokens create` made: `Authorization: Bearer …`. A caller's requests are counted; `RateLimit` says what is left."""
+`voxpop tokens create` made: `Authorization: Bearer …`. A caller's requests are counted; `RateLimit` says how many are
+left."""
 
 _WRONG: Final = {
     400: "The request cannot be read, or something must be done first.",

@@ -87,9 +87,17 @@ def _lists(app: App, router: APIRouter) -> None:
         page = Paged("entities", {"active": active, "sector": sector}, as_of, cursor, str)
         with app.engine.connect() as connection:
             last = min(page.as_of, queries.watermark(connection) or page.as_of)
-            since, model = last - timedelta(hours=24), model_versions.active(connection)
-            span = {"model": model, "since": since, "until": last, "as_of": page.as_of}
-            rows = listing.entities(connection, **span, active=active, sector=sector, after=page.after, limit=limit + 1)
+            rows = listing.entities(
+                connection,
+                model=model_versions.active(connection),
+                since=last - timedelta(hours=24),
+                until=last,
+                as_of=page.as_of,
+                active=active,
+                sector=sector,
+                after=page.after,
+                limit=limit + 1,
+            )
         return page.answer(request, rows, limit, lambda row: row["id"])
 
     @router.get("/trends", response_model=shapes.Page[shapes.TrendPoint], tags=["read"], responses=export.RESPONSES)
@@ -180,7 +188,7 @@ def _of_an_entity(app: App, router: APIRouter) -> None:
             rows = listing.claims(
                 connection,
                 entity=entity,
-                model=model or model_versions.active(connection),
+                model=model or model_versions.active(connection) or "",
                 start=start or ALWAYS[0],
                 end=end or ALWAYS[1],
                 as_of=page.as_of,

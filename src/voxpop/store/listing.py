@@ -127,11 +127,6 @@ def alerts(
     return [{**row, "moves": moves[row["id"]]} for row in rows]
 
 
-_LATEST_THEN = (
-    " NOT EXISTS (SELECT FROM documents n WHERE n.document_id = d.document_id AND n.available_at <= :as_of"
-    "  AND (n.revised_at, n.sequence, n.revision) > (d.revised_at, d.sequence, d.revision))"
-)
-
 _CLAIMS = text(
     "SELECT c.entity_id AS entity, d.document_id AS document, d.revision, d.published_at, d.source, d.url, c.question,"
     ' substr(d.text, c.start + 1, c."end" - c.start) AS text, c.start, c."end", c.score, c.entailment, c.factuality,'
@@ -143,7 +138,9 @@ _CLAIMS = text(
     " JOIN documents d ON d.document_id = m.document_id AND d.revision = m.revision AND d.available_at <= :as_of"
     " JOIN claims c ON c.document_id = d.document_id AND c.revision = d.revision AND c.entity_id = :entity"
     "  AND c.model = :model AND c.available_at <= :as_of"
-    f" WHERE{_LATEST_THEN} AND (CAST(:question AS text) IS NULL OR c.question = :question)"
+    " WHERE NOT EXISTS (SELECT FROM documents n WHERE n.document_id = d.document_id AND n.available_at <= :as_of"
+    "  AND (n.revised_at, n.sequence, n.revision) > (d.revised_at, d.sequence, d.revision))"
+    " AND (CAST(:question AS text) IS NULL OR c.question = :question)"
     " AND (CAST(:after AS timestamptz) IS NULL"
     "  OR (m.published_at, d.document_id, c.question) < (:after, :document, :after_question))"
     " ORDER BY m.published_at DESC, d.document_id DESC, c.question DESC LIMIT :limit"
