@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine
 
+from tests.conftest import empty_database
 from tests.store.samples import MODEL, document, reading, write
 from voxpop import jobs
 from voxpop.api.server import serving
 from voxpop.app import App
 from voxpop.records import Claim, DeadLetter, Entity, Factuality, Mention, Question, Reading, Risk
 from voxpop.settings import Settings
-from voxpop.store import models, writer
+from voxpop.store import models, schema, writer
 
 HOSTILE = '<script>document.title = "owned"</script><b>Acmetron</b> &amp; "quotes"'
 
@@ -65,6 +66,21 @@ def fill(app: App, engine: Engine) -> None:
     around, now = app.surroundings(MODEL), datetime.now(UTC)
     for job in (jobs.refresh_trends, jobs.calibrate, jobs.raise_alerts):
         job(around, now)
+
+
+@pytest.fixture(scope="module")
+def store(server_url: str) -> Iterator[Engine]:
+    """A database at the newest schema, shared by the tests of a module."""
+    with empty_database(server_url) as url:
+        engine = create_engine(url)
+        schema.upgrade(engine)
+        yield engine
+        engine.dispose()
+
+
+def url_of(store: Engine) -> str:
+    """Where it is, password and all."""
+    return store.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture

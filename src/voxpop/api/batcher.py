@@ -64,7 +64,8 @@ class Batcher(Generic[Asked, Answer]):
             self._queue.clear()
             self._changed.notify()
         for future in left:
-            future.cancel()
+            if future.set_running_or_notify_cancel():
+                future.set_exception(Busy("Voxpop is ending: come again in a moment"))
         if self._thread is not None:
             self._thread.join()
 
