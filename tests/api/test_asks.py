@@ -1,4 +1,4 @@
-"""What the API takes, by the shipped model: texts of many callers, items, questions; and all that its description allows.
+"""What the API takes, by the shipped model: texts of many callers, items, questions; all that its description allows.
 
 One module, so that the model is loaded once.
 """
@@ -15,14 +15,16 @@ from typing import Any
 
 import httpx
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.core.result import Ok
 from sqlalchemy import Engine, text
 
 from tests.api.conftest import url_of
 from voxpop.api.server import serving
 from voxpop.app import App
-from voxpop.records import Entity, document_id
+from voxpop.records import Entity, Name, document_id
 from voxpop.runner import run
 from voxpop.settings import Settings
 from voxpop.store import access
@@ -48,9 +50,12 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def app(store: Engine, home: Path) -> Iterator[App]:
-    options = {"requests_per_minute": 0, "analyze_waiting": 128}
-    with App(Settings(database_url=url_of(store), home=home, port=0, admin_token=ADMIN, **options)) as app:
-        app.watch([Entity(id="voltane", name="Voltane Motors"), Entity(id="oakhaven", name="Oakhaven Foods")])
+    settings = Settings(
+        database_url=url_of(store), home=home, port=0, admin_token=ADMIN, requests_per_minute=0, analyze_waiting=128
+    )
+    voltane = Entity(id="voltane", name="Voltane Motors", aliases=(Name(text="Voltane"),))
+    with App(settings) as app:
+        app.watch([voltane, Entity(id="oakhaven", name="Oakhaven Foods", aliases=(Name(text="Oakhaven"),))])
         yield app
 
 
@@ -170,9 +175,9 @@ def test_more_than_may_wait_is_told_to_come_again(api: httpx.Client, app: App) -
     topics = reader.topics
     reader.topics = lambda texts: let.wait(60) and topics(texts)  # type: ignore[method-assign, assignment, return-value]
     try:
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(5) as pool:
             body = {"texts": [{"text": f"A busy day, number {n}."} for n in range(64)]}
-            first = [pool.submit(api.post, "analyze", json=body) for _ in range(4)]
+            first = [pool.submit(api.post, "analyze", json=body) for _ in range(5)]
             while sum(future.done() for future in first) < 1:
                 threading.Event().wait(0.05)
             refused = next(future.result() for future in first if future.done())
@@ -181,7 +186,7 @@ def test_more_than_may_wait_is_told_to_come_again(api: httpx.Client, app: App) -
     finally:
         reader.topics = topics  # type: ignore[method-assign]
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
-    assert codes in ([200, 200, 200, 503], [200, 200, 503, 503]), "128 may wait, beside what is computed"
+    assert codes in ([200] * 4 + [503], [200] * 3 + [503] * 2), "two may wait, beside the one or two that are computed"
 
 
 EXAMPLES = int(os.environ.get("API_EXAMPLES", "12"))
@@ -192,8 +197,10 @@ EXAMPLES = int(os.environ.get("API_EXAMPLES", "12"))
 def test_all_that_the_description_allows_and_much_that_it_does_not(
     told: dict[str, Any], url: str, mode: schemathesis.GenerationMode
 ) -> None:
-    schema = schemathesis.openapi.from_url(f"{url}openapi.json", trust_env=False)
-    operations = [operation.ok() for operation in schema.get_all_operations()]
+    schema = schemathesis.openapi.from_dict(httpx.get(f"{url}openapi.json", trust_env=False).json())
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+    session = requests.Session()
+    session.trust_env = False
     assert {"/v1/entities", "/v1/trends", "/v1/alerts", "/v1/claims", "/v1/stories"} < {o.path for o in operations}
     assert {"/v1/analyze", "/v1/items", "/v1/ask"} < {o.path for o in operations}
     for operation in operations:
@@ -208,8 +215,9 @@ def test_all_that_the_description_allows_and_much_that_it_does_not(
             suppress_health_check=list(HealthCheck),
         )
         @given(case=cases)
-        def check(case: schemathesis.Case) -> None:
-            case.call_and_validate(headers={"authorization": f"Bearer {ADMIN}"}, excluded_checks=EXCLUDED)
+        def check(case: schemathesis.Case[Any]) -> None:
+            headers = {"authorization": f"Bearer {ADMIN}"}
+            case.call_and_validate(base_url=url, session=session, headers=headers, excluded_checks=EXCLUDED)
 
         check()
 

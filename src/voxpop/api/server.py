@@ -58,9 +58,9 @@ def serving(app: App) -> Iterator[str]:
         yield f"http://{'[::1]' if ':' in host else host}:{listener.getsockname()[1]}/"
     finally:
         server.should_exit = True
+        api.state.batcher.close()  # first, so that who waits for the model is told to come again
         thread.join()
         listener.close()
-        api.state.batcher.close()
 
 
 def make(app: App) -> FastAPI:
