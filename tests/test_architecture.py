@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"claims", "inference", "alertsfile"},
     {"reading"},
     {"stages", "sample"},
-    {"intake", "worker", "training", "alerting", "rules", "drifts", "past", "schemas"},
+    {"analysis", "intake", "worker", "training", "alerting", "rules", "drifts", "past", "schemas"},
     {"alarms", "reports"},
     {"jobs"},
     {"app"},

@@ -97,6 +97,7 @@ class Settings:
     )
     session_hours: float = _setting(12.0, "Hours that a browser stays signed in.")
     requests_per_minute: int = _setting(600, "Requests that one caller of the API may make in a minute; 0: no limit.")
+    analyze_waiting: int = _setting(512, "Texts that wait for the API's model at most; more are told to come again.")
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -119,6 +119,21 @@ def desk(server_url: str, home: Path) -> Iterator[Desk]:
         yield shared
 
 
+@pytest.fixture(scope="module")
+def store(server_url: str) -> Iterator[Engine]:
+    """A database at the newest schema, shared by the tests of a module."""
+    with empty_database(server_url) as url:
+        engine = create_engine(url)
+        schema.upgrade(engine)
+        yield engine
+        engine.dispose()
+
+
+def url_of(store: Engine) -> str:
+    """Where it is, password and all."""
+    return store.url.render_as_string(hide_password=False)
+
+
 @pytest.fixture
 def dashboard(settings: Settings, engine: Engine) -> Iterator[str]:
     """Its address."""

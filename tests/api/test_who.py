@@ -11,29 +11,19 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from tests.conftest import empty_database
+from tests.api.conftest import url_of
 from voxpop.api import server
 from voxpop.api.who import ROLES, Caller, Role, needs
 from voxpop.app import App
 from voxpop.errors import SettingError
 from voxpop.settings import Settings
-from voxpop.store import access, schema, tables
+from voxpop.store import access, tables
 
 ADMIN = "a-token-of-thirty-two-characters"
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture(scope="module")
-def store(server_url: str) -> Iterator[Engine]:
-    """A database at the newest schema, shared by the tests here."""
-    with empty_database(server_url) as url:
-        engine = create_engine(url)
-        schema.upgrade(engine)
-        yield engine
-        engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +36,6 @@ def served(store: Engine, home: Path) -> Iterator[str]:
 def unguarded(store: Engine, home: Path) -> Iterator[str]:
     """The address of one that does not."""
     yield from serve(Settings(database_url=url_of(store), home=home, port=0))
-
-
-def url_of(store: Engine) -> str:
-    return store.url.render_as_string(hide_password=False)
 
 
 def serve(settings: Settings) -> Iterator[str]:

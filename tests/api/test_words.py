@@ -45,6 +45,7 @@ BEGINNINGS = {
     "role_": ROLES,
     "delivery_": ("waiting", "sent", "dropped"),
     "why_": ("nothing_read", "no_time", "never_watched"),
+    "ask_": ("no_question", "no_answers"),
     "explain_": ("not_english", "not_explained"),
     "problem_": (),
     "note_": (),

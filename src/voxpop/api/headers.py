@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from starlette.datastructures import Headers as Sent
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -45,3 +47,29 @@ class Headers:
             await send(message)
 
         await self._app(scope, receive, sending if scope["type"] == "http" else send)
+
+
+MOST_BYTES: Final = 8_000_000
+
+
+class BodyLimit:
+    """Refuses a body of more than ``MOST_BYTES``, whether its sender says how long it is or not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        said, came = Sent(scope=scope).get("content-length", "0"), 0
+
+        async def receiving() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > MOST_BYTES or (said.isdigit() and int(said) > MOST_BYTES):
+                raise HTTPException(413, f"more than {MOST_BYTES:,} bytes: send it in parts")
+            return message
+
+        await self._app(scope, receiving, send)

@@ -1,4 +1,4 @@
-"""Signing in and out: with a token, or through the provider."""
+"""Signing in with a token, and out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from voxpop.api.templating import templates
-from voxpop.api.who import COOKIE, Caller, Gate, needs
+from voxpop.api.who import COOKIE, Caller, Gate, local, needs, signed_in
 from voxpop.app import App
 from voxpop.store import access
 
@@ -51,21 +51,6 @@ def routes(app: App) -> APIRouter:
         return response
 
     return router
-
-
-def local(path: str) -> str:
-    """``path`` where it is one of ours, else the first page: nobody is sent on to another site."""
-    ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if ours else "/"
-
-
-def signed_in(app: App, secret: str, where: str) -> Response:
-    """Sends a browser on with its session; the cookie is for our server alone, and no script can read it."""
-    response = RedirectResponse(where, 303)
-    seconds = round(app.settings.session_hours * 3600)
-    tls = app.settings.public_url.startswith("https://")
-    response.set_cookie(COOKIE, secret, max_age=seconds, httponly=True, secure=tls, samesite="lax")
-    return response
 
 
 def _span(app: App) -> tuple[datetime, timedelta]:

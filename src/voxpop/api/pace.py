@@ -53,7 +53,7 @@ class Pace:
         return headers
 
 
-def _paced(request: Request, caller: Known) -> None:
+async def _paced(request: Request, caller: Known) -> None:
     pace: Pace = request.app.state.pace
     setattr(request.state, MORE, pace.count(caller.how, caller.name))
 

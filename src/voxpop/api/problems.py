@@ -15,13 +15,13 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from voxpop.api.described import PROBLEM
 from voxpop.api.headers import HEADERS
 from voxpop.api.templating import templates
 from voxpop.errors import Refused, Unavailable, VoxpopError
 
 logger = logging.getLogger(__name__)
 
-PROBLEM: Final = "application/problem+json"
 _RETRY_SECONDS: Final = 5
 
 

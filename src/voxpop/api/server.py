@@ -6,6 +6,7 @@ another site cannot read it by rebinding its own name. Nothing from a document i
 
 from __future__ import annotations
 
+import secrets
 import socket
 import threading
 import time
@@ -39,6 +40,7 @@ def serving(app: App) -> Iterator[str]:
 
     host, port = app.settings.host, app.settings.port
     who.check(app.settings, host in LOOPBACK)
+    api = make(app)
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -46,7 +48,6 @@ def serving(app: App) -> Iterator[str]:
     except OSError as error:
         listener.close()
         raise SettingError(f"port {port} of {host} cannot be had ({error.strerror}): set VOXPOP_PORT") from error
-    api = make(app)
     config = uvicorn.Config(api, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="dashboard", daemon=True)
@@ -58,6 +59,7 @@ def serving(app: App) -> Iterator[str]:
     finally:
         server.should_exit = True
         api.state.bell.close()  # which ends the streams that the server would wait for
+        api.state.batcher.close()  # first, so that who waits for the model is told to come again
         thread.join()
         listener.close()
 
@@ -67,23 +69,46 @@ def make(app: App) -> FastAPI:
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from voxpop.api import desk, login, pages, problems, who
-    from voxpop.api.headers import Headers
+    from voxpop.api import asks, described, desk, login, problems, reads, who
+    from voxpop.api.headers import BodyLimit, Headers
     from voxpop.api.live import Bell
     from voxpop.api.pace import Pace
 
     settings = app.settings
     api = FastAPI(title="Voxpop", docs_url=None, redoc_url=None)
     api.state.gate, api.state.pace = who.Gate(app), Pace(settings.requests_per_minute)
+    api.state.batcher = asks.batcher(app)
+    api.add_middleware(BodyLimit)
     api.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     api.add_middleware(Headers, tls=settings.public_url.startswith("https://"))
     problems.install(api)
+    described.install(api)
     _open_to_all(api, app)
     api.include_router(login.routes(app))
     api.state.bell = Bell(lambda: app.database_url)
-    api.include_router(pages.routes(app))
+    if settings.oidc_issuer:
+        _add_provider(api, app)
+    api.include_router(reads.routes(app))
+    api.include_router(asks.routes(app))
     api.include_router(desk.routes(app, api.state.bell))
     return api
+
+
+def _add_provider(api: FastAPI, app: App) -> None:
+    from starlette.middleware.sessions import SessionMiddleware
+
+    from voxpop.api import provider
+
+    api.add_middleware(
+        SessionMiddleware,
+        secret_key=secrets.token_hex(32),
+        session_cookie=provider.STATE_COOKIE,
+        max_age=provider.STATE_SECONDS,
+        path="/login",
+        same_site="lax",
+        https_only=app.settings.public_url.startswith("https://"),
+    )
+    api.include_router(provider.routes(app))
 
 
 def _hosts(settings: Settings) -> list[str]:

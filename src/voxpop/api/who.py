@@ -19,7 +19,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
-from fastapi import Depends, HTTPException, Request, Security
+from fastapi import Depends, HTTPException, Request, Response, Security
+from fastapi.responses import RedirectResponse
 from fastapi.security import HTTPBearer
 
 from voxpop.app import App
@@ -218,9 +219,24 @@ def needs(role: Role) -> Any:
     In a template ``request.state.caller`` is the same. Without a caller it raises 401, with one of a lesser role 403.
     """
 
-    def at_least(caller: Known) -> Caller:
+    async def at_least(caller: Known) -> Caller:
         if not caller.may(role):
             raise HTTPException(403, f"this takes the role {role}; {caller.name} has {caller.role}")
         return caller
 
     return Depends(at_least)
+
+
+def local(path: str) -> str:
+    """``path`` where it is one of ours, else the first page: nobody is sent on to another site."""
+    ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if ours else "/"
+
+
+def signed_in(app: App, secret: str, where: str) -> Response:
+    """Sends a browser on with its session; the cookie is for our server alone, and no script can read it."""
+    response = RedirectResponse(where, 303)
+    seconds = round(app.settings.session_hours * 3600)
+    tls = app.settings.public_url.startswith("https://")
+    response.set_cookie(COOKIE, secret, max_age=seconds, httponly=True, secure=tls, samesite="lax")
+    return response

@@ -72,6 +72,7 @@ def main() -> None:
         stream,
         surge,
         system,
+        tokens,
         train,
         why,
         worker,

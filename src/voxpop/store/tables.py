@@ -128,7 +128,7 @@ documents = Table(
     *_available(),
     Index("ix_documents_published_at", "published_at"),
     Index("ix_documents_source", "source", "published_at"),
-    Index("ix_documents_terms", text("voxpop_terms(text)"), postgresql_using="gin", postgresql_where=text("latest")),
+    Index("ix_documents_terms", text("voxpop_terms(text)"), postgresql_using="gin"),
 )
 
 engagements = Table(

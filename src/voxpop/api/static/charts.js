@@ -14,6 +14,8 @@ function faint(name, share) {
   return `rgba(${r}, ${g}, ${b}, ${share})`;
 }
 
+const STOPS = [{ dtickrange: [null, 86399999], value: "%H:%M\n%m-%d" }, { dtickrange: [86400000, null], value: "%m-%d\n%Y" }];
+
 function frame(more) {
   const line = color("line");
   const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, tickfont: { color: color("soft"), size: 11 } };
@@ -23,7 +25,7 @@ function frame(more) {
     margin: { l: 44, r: 16, t: 12, b: 36 }, legend: { orientation: "h", y: 1.14, x: 0 }, hovermode: "x unified",
     hoverlabel: { bgcolor: color("raised"), bordercolor: line, font: { color: color("ink") } },
     ...more,
-    xaxis: { ...axis, showgrid: false, type: "date", ...more.xaxis },
+    xaxis: { ...axis, showgrid: false, type: "date", hoverformat: "%Y-%m-%d %H:%M", tickformatstops: STOPS, ...more.xaxis },
     yaxis: { ...axis, rangemode: "tozero", ...more.yaxis },
     ...(more.yaxis2 && { yaxis2: { ...axis, ...more.yaxis2 } }),
   };
@@ -38,11 +40,11 @@ function heat(data, words) {
       type: "heatmap", x: data.bins, y: data.entities, z: data.cells, text: said, xgap: data.bins.length > 100 ? 0.5 : 1.5, ygap: 2,
       zmin: 0, zmax: most, showscale: false, hoverongaps: false,
       colorscale: [[0, faint("negative", 0.08)], [0.34, faint("negative", 0.38)], [1, faint("negative", 1)]],
-      hovertemplate: "%{y} · %{x|%d %b %H:%M}<br>%{text}<extra></extra>",
+      hovertemplate: "%{y} · %{x|%m-%d %H:%M}<br>%{text}<extra></extra>",
     }],
     layout: frame({
       height: 70 + 22 * data.entities.length, hovermode: "closest", margin: { l: 10, r: 6, t: 4, b: 34 },
-      xaxis: { tickformat: "%H:%M\n%d %b", range: [data.bins[0], data.bins.at(-1)].map((at, n) =>
+      xaxis: { tickformat: "%H:%M\n%m-%d", range: [data.bins[0], data.bins.at(-1)].map((at, n) =>
         new Date(Date.parse(at) + (n ? 0.5 : -0.5) * 3600e3 * data.width).toISOString()) },
       yaxis: { autorange: "reversed", automargin: true, showgrid: false, fixedrange: true, tickvals: data.entities,
         ticktext: data.names.map((name) => (name.length > 22 ? `${name.slice(0, 21)}…` : name)), tickfont: { size: 12, color: color("ink") } },
@@ -62,7 +64,7 @@ function trend(data, words) {
         connectgaps: false, line: { color: color("accent"), width: 1.6, shape: "hvh" } },
       { type: "scatter", mode: "markers", name: words.alert, x: data.alerts.map((a) => a.at), customdata: data.alerts.map((a) => a.id),
         y: data.alerts.map(() => 1.06 * height), marker: { symbol: "triangle-down", size: 11, color: color("negative") },
-        hovertemplate: "%{x|%d %b %H:%M}<extra>" + words.alert + "</extra>", cliponaxis: false },
+        hovertemplate: "%{x|%m-%d %H:%M}<extra>" + words.alert + "</extra>", cliponaxis: false },
     ],
     layout: frame({
       barmode: "stack", bargap: 0.15, height: 330, margin: { l: 48, r: 52, t: 34, b: 36 },

@@ -26,7 +26,6 @@ def upgrade() -> None:
         "documents",
         [sa.text("voxpop_terms(text)")],
         postgresql_using="gin",
-        postgresql_where=sa.text("latest"),
     )
 
 
