@@ -9,14 +9,13 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from voxpop import alerting, alertsfile
 from voxpop.alertsfile import Rules
 from voxpop.api import words
-from voxpop.api.login import local
 from voxpop.api.templating import templates
-from voxpop.api.who import Caller
+from voxpop.api.who import Caller, local
 from voxpop.app import App
 from voxpop.records import Alert
 from voxpop.reports import line_zh
@@ -65,9 +64,13 @@ class Desk:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self.engine = app.engine
         self._kept: dict[str, tuple[float, object]] = {}
         self._evidence: dict[str, tuple[float, Alert, Evidence]] = {}
+
+    @property
+    def engine(self) -> Engine:
+        """The store; opened when the first page is asked for."""
+        return self.app.engine
 
     def rules(self) -> Rules:
         """The alerts file in force."""

@@ -6,8 +6,8 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, StreamingResponse
 
 from voxpop.api.live import Bell
-from voxpop.api.login import local
 from voxpop.api.templating import LANGUAGE
+from voxpop.api.who import local
 from voxpop.reports.words import LANGS
 
 _YEAR = 365 * 24 * 3600
