@@ -156,40 +156,47 @@ class Doubtful(NamedTuple):
     """unsure; risk (it reports a grave event and is not negative); both (its story is told both ways); people (who
     reviewed it disagree)."""
     story: str
-    reach: int
 
+
+_DAYS = 30
+"""How far back labels are looked at, from the end of the stream."""
 
 _DOUBTFUL = text(
-    "SELECT d.document_id, d.revision, o.entity_id, coalesce(n.name, o.entity_id) AS name, d.source, d.published_at,"
-    " d.lang, d.text, d.url, m.spans, o.label, o.negative, o.neutral, o.positive, why.reason,"
-    " coalesce(s.story_id, d.document_id) AS story, coalesce(g.reach, 1) AS reach"
-    " FROM documents d JOIN opinions o ON o.document_id = d.document_id AND o.revision = d.revision"
-    "  AND o.model = :model AND o.label IS NOT NULL"
-    " LEFT JOIN entities n ON n.entity_id = o.entity_id"
-    " LEFT JOIN story_members s ON s.document_id = d.document_id"
-    " LEFT JOIN LATERAL (SELECT max(reach) AS reach FROM engagements e WHERE e.document_id = d.document_id) g ON true"
+    "WITH said AS MATERIALIZED ("
+    " SELECT d.document_id, d.revision, d.published_at, o.entity_id, o.label, s.story_id"
+    "  FROM documents d JOIN opinions o ON o.document_id = d.document_id AND o.revision = d.revision"
+    "  LEFT JOIN story_members s ON s.document_id = d.document_id"
+    "  WHERE d.latest AND o.model = :model AND o.label IS NOT NULL"
+    "   AND d.published_at >= (SELECT max(published_at) FROM documents) - make_interval(days => :days)"
+    "   AND (CAST(:entities AS text[]) IS NULL OR o.entity_id = ANY(:entities))),"
+    " opposed AS (SELECT story_id, entity_id FROM said WHERE label IN ('negative', 'positive')"
+    "  GROUP BY story_id, entity_id HAVING count(DISTINCT label) = 2),"
+    " grave AS (SELECT DISTINCT document_id, revision, entity_id FROM risks WHERE model = :model AND severity >= 2),"
+    " judged AS (SELECT document_id, revision, entity_id, count(DISTINCT label) AS kinds, bool_or(who = :who) AS mine"
+    "  FROM reviews GROUP BY document_id, revision, entity_id),"
+    " doubted AS (SELECT a.*, CASE"
+    "  WHEN j.kinds > 1 THEN CASE WHEN j.mine THEN NULL ELSE 'people' END"
+    "  WHEN j.kinds = 1 THEN NULL"
+    "  WHEN a.label = 'unsure' THEN 'unsure'"
+    "  WHEN a.label <> 'negative' AND g.document_id IS NOT NULL THEN 'risk'"
+    "  WHEN a.label IN ('negative', 'positive') AND p.story_id IS NOT NULL THEN 'both' END AS reason"
+    "  FROM said a LEFT JOIN judged j USING (document_id, revision, entity_id)"
+    "  LEFT JOIN grave g USING (document_id, revision, entity_id)"
+    "  LEFT JOIN opposed p USING (story_id, entity_id)),"
+    " picked AS (SELECT * FROM doubted WHERE reason IS NOT NULL"
+    "  AND (CAST(:reason AS text) IS NULL OR reason = :reason)"
+    "  ORDER BY published_at DESC, document_id, entity_id LIMIT :limit)"
+    " SELECT d.document_id, d.revision, k.entity_id, coalesce(n.name, k.entity_id) AS name, d.source, d.published_at,"
+    " d.lang, d.text, d.url, m.spans, o.label, o.negative, o.neutral, o.positive, k.reason,"
+    " coalesce(k.story_id, d.document_id) AS story FROM picked k"
+    " JOIN documents d USING (document_id, revision)"
+    " JOIN opinions o ON o.document_id = d.document_id AND o.revision = d.revision AND o.entity_id = k.entity_id"
+    "  AND o.model = :model"
+    " LEFT JOIN entities n ON n.entity_id = k.entity_id"
     ' JOIN LATERAL (SELECT array_agg(ARRAY[start, "end"] ORDER BY start) AS spans FROM mentions m'
-    "  WHERE m.document_id = d.document_id AND m.revision = d.revision AND m.entity_id = o.entity_id) m"
+    "  WHERE m.document_id = d.document_id AND m.revision = d.revision AND m.entity_id = k.entity_id) m"
     "  ON m.spans IS NOT NULL"
-    " JOIN LATERAL (SELECT count(*) AS said, count(DISTINCT r.label) AS kinds, bool_or(r.who = :who) AS mine"
-    "  FROM reviews r WHERE r.document_id = d.document_id AND r.revision = d.revision"
-    "   AND r.entity_id = o.entity_id) r ON true"
-    " JOIN LATERAL (SELECT CASE"
-    "  WHEN r.kinds > 1 THEN CASE WHEN r.mine THEN NULL ELSE 'people' END"
-    "  WHEN r.said > 0 THEN NULL"
-    "  WHEN o.label = 'unsure' THEN 'unsure'"
-    "  WHEN o.label <> 'negative' AND EXISTS (SELECT FROM risks k WHERE k.document_id = d.document_id"
-    "    AND k.revision = d.revision AND k.entity_id = o.entity_id AND k.model = o.model AND k.severity >= 2)"
-    "   THEN 'risk'"
-    "  WHEN EXISTS (SELECT FROM story_members b JOIN documents y ON y.document_id = b.document_id AND y.latest"
-    "    JOIN opinions x ON x.document_id = y.document_id AND x.revision = y.revision"
-    "     AND x.entity_id = o.entity_id AND x.model = o.model"
-    "    WHERE b.story_id = s.story_id AND b.document_id <> d.document_id"
-    "     AND (x.label, o.label) IN (('negative', 'positive'), ('positive', 'negative')))"
-    "   THEN 'both' END AS reason) why ON why.reason IS NOT NULL"
-    " WHERE d.latest AND (CAST(:reason AS text) IS NULL OR why.reason = :reason)"
-    "  AND (CAST(:entities AS text[]) IS NULL OR o.entity_id = ANY(:entities))"
-    " ORDER BY d.published_at DESC, d.document_id, o.entity_id LIMIT :limit"
+    " ORDER BY d.published_at DESC, d.document_id, k.entity_id"
 )
 
 
@@ -204,7 +211,7 @@ def doubtful(
 ) -> list[Doubtful]:
     """Labels that a person should confirm or correct, the latest first: those that nobody has looked at, and those
     about which people disagree and ``who`` has said nothing."""
-    asked = {"model": model, "who": who, "reason": reason, "limit": limit}
+    asked = {"model": model, "who": who, "reason": reason, "limit": limit, "days": _DAYS}
     rows = connection.execute(_DOUBTFUL, asked | {"entities": None if entities is None else list(entities)})
     return [Doubtful(*row) for row in rows]
 

@@ -19,7 +19,7 @@ from voxpop.store import board, counts, inbox, people, queries
 from voxpop.store import feeds as stored_feeds
 from voxpop.store.board import Mover
 
-SPANS = {"48h": (48, 1), "7d": (7 * 24, 1), "14d": (14 * 24, 6)}
+SPANS = {"48h": (48, 1), "7d": (7 * 24, 3), "14d": (14 * 24, 6)}
 """Of the heat map: hours that it shows, and hours of a cell."""
 _MOST_ROWS = 30
 _MOST_MOVERS = 8

@@ -47,7 +47,7 @@ function heat(data, words) {
       xaxis: { tickformat: "%H:%M\n%m-%d", range: [data.bins[0], data.bins.at(-1)].map((at, n) =>
         new Date(Date.parse(at) + (n ? 0.5 : -0.5) * 3600e3 * data.width).toISOString()) },
       yaxis: { autorange: "reversed", automargin: true, showgrid: false, fixedrange: true, tickvals: data.entities,
-        ticktext: data.names.map((name) => (name.length > 22 ? `${name.slice(0, 21)}…` : name)), tickfont: { size: 12, color: color("ink") } },
+        ticktext: data.names.map((name) => (name.length > 20 ? `${name.slice(0, 19)}…` : name)), tickfont: { size: 12, color: color("ink") } },
     }),
     click: (point) => { location.href = `/entities/${encodeURIComponent(point.y)}`; },
   };

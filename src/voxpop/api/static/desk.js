@@ -76,6 +76,7 @@ async function refresh() {
 }
 
 let source, rung = body.dataset.rung;
+const still = document.querySelector("[data-still]"); // of a page that alerts do not change
 function listen() {
   if (!body.dataset.live || source) return;
   const light = document.getElementById("live");
@@ -83,10 +84,10 @@ function listen() {
   source = new EventSource(body.dataset.live);
   source.addEventListener("hello", (event) => {
     shine(true);
-    if (event.data !== rung) refresh();
+    if (event.data !== rung && !still) refresh();
     rung = event.data;
   });
-  source.addEventListener("changed", (event) => { rung = event.data; refresh(); });
+  source.addEventListener("changed", (event) => { rung = event.data; if (!still) refresh(); });
   source.addEventListener("error", () => shine(false));
 }
 
