@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
@@ -42,11 +42,14 @@ class Mover(NamedTuple):
 
 
 _POINTS = (
-    "SELECT DISTINCT ON (entity_id, start) entity_id, start, stories, negative_stories AS negative,"
-    " unread_stories AS unread, sentiment FROM trend_points WHERE model = :model"
+    "SELECT entity_id, start, stories, negative_stories AS negative, unread_stories AS unread, sentiment"
+    " FROM trend_points p WHERE model = :model"
     " AND start > CAST(:at AS timestamptz) - make_interval(hours => :hours) AND start <= :at"
-    " ORDER BY entity_id, start, revision DESC"
+    " AND NOT EXISTS (SELECT FROM trend_points n WHERE n.entity_id = p.entity_id AND n.start = p.start"
+    "  AND n.model = p.model AND n.revision > p.revision"
+    "  AND n.start > CAST(:at AS timestamptz) - make_interval(hours => :hours) AND n.start <= :at)"
 )
+"""The last revision of each point; a set of hours is joined with itself, which is quicker than to sort it by name."""
 
 _MOVERS = text(
     "SELECT e.entity_id, e.name, e.detail->>'sector', coalesce(CAST(e.detail->>'own' AS boolean), false),"  # noqa: S608
@@ -99,7 +102,7 @@ def totals(found: Sequence[Mover]) -> Totals:
 
 
 _HEAT = text(
-    "SELECT t.entity_id, e.name, to_timestamp(floor(extract(epoch FROM start) / :width) * :width) AS bin,"  # noqa: S608
+    "SELECT t.entity_id, e.name, date_bin(make_interval(hours => :width), start, 'epoch') AS bin,"  # noqa: S608
     f" sum(negative), sum(unread), sum(stories) FROM ({_POINTS}) t JOIN entities e ON e.entity_id = t.entity_id"
     " WHERE e.active GROUP BY 1, 2, 3 HAVING sum(negative + unread) > 0 ORDER BY 1, 3"
 )
@@ -110,7 +113,7 @@ def heat(
 ) -> list[tuple[str, str, datetime, int, int, int]]:
     """(entity, name, start of the bin, negative, unread, all stories) of the last ``hours``, in bins of ``width``
     hours that had any adverse story."""
-    rows = connection.execute(_HEAT, {"model": model, "at": at, "hours": hours, "width": 3600 * width})
+    rows = connection.execute(_HEAT, {"model": model, "at": at, "hours": hours, "width": width})
     return [(row[0], row[1], row[2], int(row[3]), int(row[4]), int(row[5])) for row in rows]
 
 
@@ -126,23 +129,32 @@ def published(connection: Connection, at: datetime, hours: int = 48) -> list[tup
     return [(row[0], row[1]) for row in rows]
 
 
-_FEEDS = text(
-    "SELECT source, count(*) FILTER (WHERE published_at > CAST(:at AS timestamptz) - interval '24 hours') AS day,"
-    " count(*) / 14.0 AS usual, max(published_at) AS last FROM documents"
-    " WHERE published_at > CAST(:at AS timestamptz) - interval '14 days' AND latest GROUP BY source"
+_HEARD = text(
+    "SELECT source, count(*), min(published_at), max(published_at) FROM documents"
+    " WHERE published_at > CAST(:at AS timestamptz) - interval '14 days' AND latest"
+    " GROUP BY source, date_trunc('hour', published_at, 'UTC') ORDER BY source, 3"
 )
 
 
 class Source(NamedTuple):
-    """A source: documents of the last day, of a usual one, and when it was last heard."""
+    """A source in the last fortnight: documents of the last day, of a usual one, when it was last heard, and times at
+    which it was, of each hour the first and the last."""
 
     name: str
     day: int
     usual: float
     last: datetime
+    times: list[datetime]
 
 
 def sources(connection: Connection, at: datetime) -> list[Source]:
     """The sources heard in the fortnight before ``at``, by name."""
-    rows = connection.execute(_FEEDS, {"at": at})
-    return sorted(Source(row[0], row[1], float(row[2]), row[3]) for row in rows)
+    hours: dict[str, list[tuple[int, datetime, datetime]]] = {}
+    for source, count, first, last in connection.execute(_HEARD, {"at": at}):
+        hours.setdefault(source, []).append((count, first, last))
+    found = []
+    for source, of in sorted(hours.items()):
+        day = sum(count for count, _, last in of if last > at - timedelta(days=1))
+        times = [time for _, first, last in of for time in ((first,) if first == last else (first, last))]
+        found.append(Source(source, day, sum(count for count, _, _ in of) / 14, times[-1], times))
+    return found

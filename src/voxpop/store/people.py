@@ -158,8 +158,8 @@ class Doubtful(NamedTuple):
     story: str
 
 
-_DAYS = 30
-"""How far back labels are looked at, from the end of the stream."""
+_LABELS = 20_000
+"""So many labels, the latest, are looked at."""
 
 _DOUBTFUL = text(
     "WITH said AS MATERIALIZED ("
@@ -167,21 +167,22 @@ _DOUBTFUL = text(
     "  FROM documents d JOIN opinions o ON o.document_id = d.document_id AND o.revision = d.revision"
     "  LEFT JOIN story_members s ON s.document_id = d.document_id"
     "  WHERE d.latest AND o.model = :model AND o.label IS NOT NULL"
-    "   AND d.published_at >= (SELECT max(published_at) FROM documents) - make_interval(days => :days)"
-    "   AND (CAST(:entities AS text[]) IS NULL OR o.entity_id = ANY(:entities))),"
+    "   AND (CAST(:entities AS text[]) IS NULL OR o.entity_id = ANY(:entities))"
+    "  ORDER BY d.published_at DESC LIMIT :labels),"
     " opposed AS (SELECT story_id, entity_id FROM said WHERE label IN ('negative', 'positive')"
     "  GROUP BY story_id, entity_id HAVING count(DISTINCT label) = 2),"
-    " grave AS (SELECT DISTINCT document_id, revision, entity_id FROM risks WHERE model = :model AND severity >= 2),"
     " judged AS (SELECT document_id, revision, entity_id, count(DISTINCT label) AS kinds, bool_or(who = :who) AS mine"
     "  FROM reviews GROUP BY document_id, revision, entity_id),"
     " doubted AS (SELECT a.*, CASE"
     "  WHEN j.kinds > 1 THEN CASE WHEN j.mine THEN NULL ELSE 'people' END"
     "  WHEN j.kinds = 1 THEN NULL"
     "  WHEN a.label = 'unsure' THEN 'unsure'"
-    "  WHEN a.label <> 'negative' AND g.document_id IS NOT NULL THEN 'risk'"
+    "  WHEN a.label <> 'negative' AND g.grave THEN 'risk'"
     "  WHEN a.label IN ('negative', 'positive') AND p.story_id IS NOT NULL THEN 'both' END AS reason"
     "  FROM said a LEFT JOIN judged j USING (document_id, revision, entity_id)"
-    "  LEFT JOIN grave g USING (document_id, revision, entity_id)"
+    "  LEFT JOIN LATERAL (SELECT true AS grave FROM risks r WHERE r.document_id = a.document_id"
+    "   AND r.revision = a.revision AND r.entity_id = a.entity_id AND r.model = :model AND r.severity >= 2"
+    "   LIMIT 1) g ON true"
     "  LEFT JOIN opposed p USING (story_id, entity_id)),"
     " picked AS (SELECT * FROM doubted WHERE reason IS NOT NULL"
     "  AND (CAST(:reason AS text) IS NULL OR reason = :reason)"
@@ -211,7 +212,7 @@ def doubtful(
 ) -> list[Doubtful]:
     """Labels that a person should confirm or correct, the latest first: those that nobody has looked at, and those
     about which people disagree and ``who`` has said nothing."""
-    asked = {"model": model, "who": who, "reason": reason, "limit": limit, "days": _DAYS}
+    asked = {"model": model, "who": who, "reason": reason, "limit": limit, "labels": _LABELS}
     rows = connection.execute(_DOUBTFUL, asked | {"entities": None if entities is None else list(entities)})
     return [Doubtful(*row) for row in rows]
 

@@ -284,6 +284,7 @@ trend_points = Table(
     Column("reach", BigInteger, nullable=False),
     *_available(),
     Index("ix_trend_points_available_at", "available_at"),
+    Index("ix_trend_points_start", "start"),
 )
 
 cuts = Table(

@@ -15,7 +15,7 @@ from voxpop.api.templating import language
 from voxpop.api.who import Caller, needs
 from voxpop.records import digest
 from voxpop.signals.windows import silences
-from voxpop.store import board, counts, inbox, people, queries
+from voxpop.store import board, inbox, people, queries
 from voxpop.store import feeds as stored_feeds
 from voxpop.store.board import Mover
 
@@ -24,6 +24,8 @@ SPANS = {"48h": (48, 1), "7d": (7 * 24, 3), "14d": (14 * 24, 6)}
 _MOST_ROWS = 30
 _MOST_MOVERS = 8
 _LEAST_TURN = 1.5
+_FRESH_SECONDS = 10.0
+"""What is dear is read so often at most, however many look."""
 _LEAST_TURNED = 5
 """Alerts that are shown where fewer fired within a day."""
 
@@ -42,15 +44,15 @@ def routes(desk: Desk) -> APIRouter:
                 return desk.page(request, "empty", counts=queries.counts(connection))
             lists = people.lists_of(connection, caller.name)
             first = desk.first_of(connection, caller)
-            movers = board.movers(connection, model, at)
+            movers = desk.kept("movers", _FRESH_SECONDS, lambda: board.movers(connection, model, at))
             if of in lists:
                 movers = [m for m in movers if m.entity in lists[of]]
             turned = _turned(desk, connection, at, lists.get(of))
             hours, width = SPANS.get(span, SPANS["48h"])
-            cells = board.heat(connection, model, at, hours, width)
+            cells = desk.kept(f"heat {hours}", _FRESH_SECONDS, lambda: board.heat(connection, model, at, hours, width))
             heat = heat_map(cells, first, lists.get(of), at, hours, width)
             values: dict[str, Any] = {
-                "sources": sources(connection, at),
+                "sources": desk.kept("sources", 3 * _FRESH_SECONDS, lambda: sources(connection, at)),
                 "failing": failing(connection),
                 "at": at,
                 "model": model,
@@ -130,13 +132,11 @@ def heat_map(
 
 def sources(connection: Connection, at: datetime) -> list[dict[str, Any]]:
     """Each source of the last fortnight: how much, how usual, and whether it is silent now."""
-    heard = counts.heard(connection, at - timedelta(days=14))
-    found = []
-    for one in board.sources(connection, at):
-        spans = silences(heard.get(one.name, []), at)
-        silent = next((span for span in spans if span[1] >= at), None)
-        found.append({**one._asdict(), "silent": silent, "lag": at - one.last, "silences": spans[-3:]})
-    return sorted(found, key=lambda s: (s["silent"] is None, s["name"]))
+    found = [
+        {**one._asdict(), "silent": any(end >= at for _, end in silences(one.times, at))}
+        for one in board.sources(connection, at)
+    ]
+    return sorted(found, key=lambda s: (not s["silent"], s["name"]))
 
 
 def failing(connection: Connection) -> list[Any]:

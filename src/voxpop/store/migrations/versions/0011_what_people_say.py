@@ -48,6 +48,7 @@ def upgrade() -> None:
         _time("succeeded_at", nullable=True),
         comment="The last run of each scheduled job.",
     )
+    op.create_index("ix_trend_points_start", "trend_points", ["start"])
     op.execute(
         "CREATE FUNCTION ring_bell() RETURNS trigger LANGUAGE plpgsql AS "
         f"$$ BEGIN PERFORM pg_notify('{_BELL}', NEW.alert_id); RETURN NULL; END $$"
@@ -60,6 +61,7 @@ def downgrade() -> None:
     for table in _RINGS:
         op.execute(f"DROP TRIGGER bell ON {table}")
     op.execute("DROP FUNCTION ring_bell()")
+    op.drop_index("ix_trend_points_start", table_name="trend_points")
     for table in ("job_runs", "own_lists", "reviews"):
         op.drop_table(table)
     op.drop_index("ix_alert_comments_alert", table_name="alert_comments")
