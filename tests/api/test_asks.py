@@ -199,7 +199,7 @@ EXAMPLES = int(os.environ.get("API_EXAMPLES", "12"))
 def test_all_that_the_description_allows_and_much_that_it_does_not(
     told: dict[str, Any], url: str, mode: schemathesis.GenerationMode
 ) -> None:
-    """But for two things: that nobody comes in unnamed is tested by itself, and a cursor is none that somebody makes up."""
+    """But for two things: that nobody comes in unnamed is tested by itself, and nobody can make up a cursor."""
     schema = schemathesis.openapi.from_dict(httpx.get(f"{url}openapi.json", trust_env=False).json())
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
     session = requests.Session()
