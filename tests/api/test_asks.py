@@ -223,7 +223,9 @@ def test_all_that_the_description_allows_and_much_that_it_does_not(
         def check(case: schemathesis.Case[Any]) -> None:
             headers = {"authorization": f"Bearer {ADMIN}"}
             excluded = [ignored_auth, *([positive_data_acceptance] if "cursor" in (case.query or {}) else ())]
-            case.call_and_validate(base_url=url, session=session, headers=headers, excluded_checks=excluded)
+            case.call_and_validate(
+                base_url=url, session=session, headers=headers, excluded_checks=excluded, timeout=120
+            )
 
         try:
             check()
