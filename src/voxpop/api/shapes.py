@@ -27,6 +27,13 @@ def _written(value: Any) -> Any:
     return re.sub(r" (\d\d:?\d\d)$", r"+\1", value) if isinstance(value, str) else value
 
 
+def _number(value: Any) -> Any:
+    """6 and 6.0 are one number; "6" and true are none."""
+    if isinstance(value, str | bool):
+        raise ValueError("this is no number")
+    return value
+
+
 def _within(value: datetime) -> datetime:
     """In UTC; what lies further off than anything here is brought near, for not all of it can be reckoned with."""
     return min(max(value, _EARLIEST), _LATEST).astimezone(UTC)
@@ -307,7 +314,7 @@ class ToAsk(Shape):
     start: Moment | None = None
     end: Moment | None = None
     as_of: Moment | None = Field(None, description="Only what was known then.")
-    limit: Annotated[int, Field(ge=1, le=12, strict=True)] = 5
+    limit: Annotated[int, BeforeValidator(_number), Field(ge=1, le=12)] = 5
 
 
 class Cited(Shape):
