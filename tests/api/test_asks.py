@@ -191,7 +191,7 @@ def test_more_than_may_wait_is_told_to_come_again(api: httpx.Client, app: App) -
     assert codes in ([200] * 4 + [503], [200] * 3 + [503] * 2), "two may wait, beside the one or two that are computed"
 
 
-EXAMPLES = int(os.environ.get("API_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "8"))
 """Of each operation and kind."""
 
 

@@ -314,7 +314,7 @@ class ToAsk(Shape):
     start: Moment | None = None
     end: Moment | None = None
     as_of: Moment | None = Field(None, description="Only what was known then.")
-    limit: Annotated[int, BeforeValidator(_number), Field(ge=1, le=12)] = 5
+    limit: Annotated[int, Field(ge=1, le=12), BeforeValidator(_number)] = 5
 
 
 class Cited(Shape):
