@@ -18,7 +18,9 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 from sqlalchemy import Engine, text
 
 from tests.api.conftest import url_of
@@ -189,7 +191,7 @@ def test_more_than_may_wait_is_told_to_come_again(api: httpx.Client, app: App) -
     assert codes in ([200] * 4 + [503], [200] * 3 + [503] * 2), "two may wait, beside the one or two that are computed"
 
 
-EXAMPLES = int(os.environ.get("API_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "8"))
 """Of each operation and kind."""
 
 
@@ -197,6 +199,7 @@ EXAMPLES = int(os.environ.get("API_EXAMPLES", "12"))
 def test_all_that_the_description_allows_and_much_that_it_does_not(
     told: dict[str, Any], url: str, mode: schemathesis.GenerationMode
 ) -> None:
+    """But for two things: that nobody comes in unnamed is tested by itself, and nobody can make up a cursor."""
     schema = schemathesis.openapi.from_dict(httpx.get(f"{url}openapi.json", trust_env=False).json())
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
     session = requests.Session()
@@ -204,6 +207,8 @@ def test_all_that_the_description_allows_and_much_that_it_does_not(
     assert {"/v1/entities", "/v1/trends", "/v1/alerts", "/v1/claims", "/v1/stories"} < {o.path for o in operations}
     assert {"/v1/analyze", "/v1/items", "/v1/ask"} < {o.path for o in operations}
     for operation in operations:
+        if operation.path == "/healthz" and mode == schemathesis.GenerationMode.NEGATIVE:
+            continue  # takes nothing that could be wrong
         cases = operation.as_strategy(generation_mode=mode)
 
         @seed(7)
@@ -217,9 +222,12 @@ def test_all_that_the_description_allows_and_much_that_it_does_not(
         @given(case=cases)
         def check(case: schemathesis.Case[Any]) -> None:
             headers = {"authorization": f"Bearer {ADMIN}"}
-            case.call_and_validate(base_url=url, session=session, headers=headers, excluded_checks=EXCLUDED)
+            excluded = [ignored_auth, *([positive_data_acceptance] if "cursor" in (case.query or {}) else ())]
+            case.call_and_validate(
+                base_url=url, session=session, headers=headers, excluded_checks=excluded, timeout=120
+            )
 
-        check()
-
-
-EXCLUDED: list[Any] = []
+        try:
+            check()
+        except FailureGroup as found:
+            pytest.fail(str(found), pytrace=False)

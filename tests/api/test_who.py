@@ -90,6 +90,19 @@ def test_nobody_comes_in_unnamed(served: str) -> None:
     assert (page.status_code, page.headers["location"]) == (303, "/login?next=/entities/acme")
 
 
+def test_every_route_but_a_few_asks_who_is_there(served: str) -> None:
+    described = httpx.get(f"{served}openapi.json", trust_env=False).json()["paths"]
+    assert len(described) > 10
+    for path in described.keys() - {"/healthz"}:
+        for method in described[path]:
+            done = httpx.request(method, served.rstrip("/") + path.replace("{", "").replace("}", ""), trust_env=False)
+            assert done.status_code in (401, 422), f"{method} {path}"
+            if method == "get":
+                assert done.status_code == 401, path
+    for page in ("", "dead-letters", "entities/acme", "alerts/x"):
+        assert httpx.get(f"{served}{page}", trust_env=False).status_code == 401, page
+
+
 def test_each_role_may_what_the_lesser_ones_may_and_no_more(served: str, store: Engine) -> None:
     assert ask(served, "admin", authorization=bearer(ADMIN)).json()["name"] == "administrator"
     for number, role in enumerate(("viewer", "analyst", "admin")):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,7 @@ from voxpop.store import listing
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from starlette.types import Receive, Scope, Send
 
 COLUMNS: Final = (
     *("entity", "start", "stories", "negative_stories", "positive_stories", "unread_stories", "unsure_stories"),
@@ -68,13 +69,19 @@ def trends(connection: Connection, asked: listing.Trends, kind: str) -> Response
         "content-length": str(size),
         "cache-control": "private, no-store",
     }
-    return StreamingResponse(_sent(file), media_type=TYPES[kind], headers=headers)
+    return _Sent(file, TYPES[kind], headers)
 
 
-def _sent(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while part := file.read(65_536):
-            yield part
+class _Sent(StreamingResponse):
+    """A file that is closed once it is sent, or nobody takes it."""
+
+    def __init__(self, file: IO[bytes], kind: str, headers: Mapping[str, str]) -> None:
+        super().__init__(iter(lambda: file.read(65_536), b""), media_type=kind, headers=headers)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await super().__call__(scope, receive, send)
 
 
 def _csv(file: IO[bytes], parts: Iterator[Any]) -> None:

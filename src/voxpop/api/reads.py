@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.routing import APIRoute
 from sqlalchemy import Connection
 
 from voxpop import pointintime
@@ -65,9 +66,18 @@ class Paged:
         return answer
 
 
+async def _known(request: Request) -> None:
+    """Refuses a parameter that is none: one that is misspelt would silently ask for something else."""
+    route: APIRoute = request.scope["route"]
+    names = {parameter.alias for parameter in route.dependant.query_params}
+    if unknown := sorted(request.query_params.keys() - names):
+        raise Refused(f"{unknown[0]!r} is no parameter of this; {', '.join(sorted(names))} are", unknown[0])
+
+
 def routes(app: App) -> APIRouter:
     """The router of what is read."""
-    router = APIRouter(prefix="/v1", dependencies=[needs("viewer"), paced], responses=PROBLEMS)
+    needed = [needs("viewer"), paced, Depends(_known)]
+    router = APIRouter(prefix="/v1", dependencies=needed, responses=PROBLEMS)
     _lists(app, router)
     _of_an_entity(app, router)
     return router

@@ -15,7 +15,7 @@ T = TypeVar("T")
 MOST_TEXT: Final = 20_000
 MOST_TEXTS: Final = 64
 MOST_ITEMS: Final = 1_000
-_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[T ].*(?:[Zz]|[+-]\d\d:?\d\d)")
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ].*(?:[Zz]|[+-]\d\d:?\d\d)")
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
@@ -27,13 +27,19 @@ def _written(value: Any) -> Any:
     return re.sub(r" (\d\d:?\d\d)$", r"+\1", value) if isinstance(value, str) else value
 
 
-def _plausible(value: datetime) -> datetime:
-    if not _EARLIEST <= value <= _LATEST:
-        raise ValueError("a time lies between 1970 and 2200")
-    return value.astimezone(UTC)
+def _number(value: Any) -> Any:
+    """6 and 6.0 are one number; "6" and true are none."""
+    if isinstance(value, str | bool):
+        raise ValueError("this is no number")
+    return value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_plausible)]
+def _within(value: datetime) -> datetime:
+    """In UTC; what lies further off than anything here is brought near, for not all of it can be reckoned with."""
+    return min(max(value, _EARLIEST), _LATEST).astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_within)]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
 
 
@@ -308,7 +314,7 @@ class ToAsk(Shape):
     start: Moment | None = None
     end: Moment | None = None
     as_of: Moment | None = Field(None, description="Only what was known then.")
-    limit: Annotated[int, Field(ge=1, le=12, strict=True)] = 5
+    limit: Annotated[int, Field(ge=1, le=12), BeforeValidator(_number)] = 5
 
 
 class Cited(Shape):

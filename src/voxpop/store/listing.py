@@ -55,14 +55,30 @@ def entities(
 
 _SUMS = ("stories", "negative_stories", "unread_stories")
 
-_TRENDS = text(
+_POINTS = (
     "SELECT DISTINCT ON (entity_id, start) entity_id AS entity, start, stories, negative_stories, positive_stories,"
     " unread_stories, unsure_stories, mentions, sentiment, reach, model, available_at, reconstructed FROM trend_points"
-    " WHERE model = :model AND (CAST(:entities AS text[]) IS NULL OR entity_id = ANY(:entities))"
-    " AND start >= :start AND start < :end AND available_at <= :as_of"
-    " AND (CAST(:entity AS text) IS NULL OR (entity_id, start) > (:entity, CAST(:after AS timestamptz)))"
-    " ORDER BY entity_id, start, revision DESC LIMIT CAST(:limit AS bigint)"
+    " WHERE {}model = :model AND start >= :start AND start < :end AND available_at <= :as_of"
+    " ORDER BY entity_id, start, revision DESC"
 )
+_FURTHER = "(entity_id, start) > (:entity, CAST(:after AS timestamptz)) AND "
+_OF_EACH = (
+    "SELECT p.* FROM (SELECT DISTINCT unnest(CAST(:entities AS text[])) AS id) e, LATERAL ({}) p"
+    " ORDER BY p.entity, p.start"
+)
+_TRENDS = {
+    (of_some, after): (text(f"{words} LIMIT :limit"), text(words))
+    for of_some, after, words in (
+        (False, False, _POINTS.format("")),
+        (True, False, _OF_EACH.format(_POINTS.format("entity_id = e.id AND "))),
+        (False, True, _POINTS.format(_FURTHER)),
+        (True, True, _OF_EACH.format(_POINTS.format("entity_id = e.id AND " + _FURTHER))),
+    )
+}
+"""By whether entities are named and whether it is a further page; each with a limit and without.
+
+A statement for each, since one that asks "is it null, or equal" is planned for neither once PostgreSQL keeps its plan.
+"""
 
 
 class Trends(dict[str, Any]):
@@ -71,14 +87,15 @@ class Trends(dict[str, Any]):
 
 def trends(connection: Connection, asked: Trends, *, after: tuple[str, datetime] | None, limit: int) -> list[Row]:
     """The last revision of each hour, by entity and start."""
+    statement, _ = _TRENDS[asked["entities"] is not None, after is not None]
     entity, start = after or (None, None)
-    return _rows(connection, _TRENDS, {**asked, "entity": entity, "after": start, "limit": limit})
+    return _rows(connection, statement, {**asked, "entity": entity, "after": start, "limit": limit})
 
 
 def all_trends(connection: Connection, asked: Trends, rows: int = 5000) -> Iterator[Sequence[Row]]:
     """All of them, some at a time, without keeping them in memory: within one transaction of ``connection``."""
-    values = {**asked, "entity": None, "after": None, "limit": None}
-    with connection.execution_options(yield_per=rows).execute(_TRENDS, values) as found:
+    _, statement = _TRENDS[asked["entities"] is not None, False]
+    with connection.execution_options(yield_per=rows).execute(statement, asked) as found:
         for part in found.mappings().partitions():
             yield [dict(row) for row in part]
 
