@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from voxpop import alarms, alerting, alertsfile, drifts, retention, rules
 from voxpop.errors import ReceiverUnavailable, VoxpopError
@@ -29,9 +30,10 @@ from voxpop.sources import feeds
 from voxpop.sources.fetch import Fetcher
 from voxpop.stages import TOPICS, document_message
 from voxpop.store import feeds as stored_feeds
-from voxpop.store import rereading, trends
+from voxpop.store import rereading, runs, trends
 from voxpop.text import stories
 from voxpop.text.entities import Linker
+from voxpop.text.mask import mask
 
 logger = logging.getLogger(__name__)
 
@@ -194,6 +196,27 @@ def beat(around: Surroundings, now: datetime) -> int:
         logger.warning("no sign of life could be given: %s", failure)
         return 0
     return 1
+
+
+def run(job: Job, around: Surroundings, now: datetime) -> int:
+    """Runs the job and notes for people how it went; returns how much it did."""
+    started, done, error = datetime.now(UTC), None, None
+    try:
+        done = job.function(around, now)
+    except Exception as failure:
+        error = mask(f"{type(failure).__name__}: {str(failure).partition(chr(10))[0]}")[:_MOST_SAID]
+        raise
+    finally:
+        try:
+            with around.engine.begin() as connection:
+                runs.keep(connection, job.name, started, datetime.now(UTC), done, error)
+        except SQLAlchemyError:  # what keeps a job from being noted must not keep it from running
+            logger.warning("how the job %s went could not be noted", job.name, exc_info=True)
+    return done
+
+
+_MOST_SAID = 300
+"""Characters of an error that are kept; what follows its first line may quote a document."""
 
 
 JOBS: tuple[Job, ...] = (

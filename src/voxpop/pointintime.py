@@ -70,7 +70,7 @@ def history(
         with live.engine.connect() as connection:
             asked = _span(connection, entities, start, end, as_of)
             if kind == "stories":
-                return pd.DataFrame(_stories(connection, asked, window), columns=list(_STORY_COLUMNS))
+                return pd.DataFrame(stories_known(connection, asked, window), columns=list(_STORY_COLUMNS))
             found = {"trends": asof.trends, "opinions": asof.opinions, "claims": asof.claims}[kind](connection, asked)
             return pd.DataFrame(found.rows, columns=found.columns)
 
@@ -104,8 +104,9 @@ def _moment(given: Moment) -> datetime:
     return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
 
 
-def _stories(connection: Connection, asked: Span, window: timedelta) -> list[dict[str, Any]]:
-    """Those first told in the span: what began before it, within the window, is looked at to be left out."""
+def stories_known(connection: Connection, asked: Span, window: timedelta) -> list[dict[str, Any]]:
+    """The stories first told in the span, by entity and beginning; what began before it, within the window, is looked
+    at to be left out."""
     known = asof.documents(connection, asked._replace(start=asked.start - window))
     story = _told(known, window)
     grouped: dict[tuple[str, str], list[Known]] = {}

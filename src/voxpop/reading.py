@@ -83,7 +83,9 @@ def _read(documents: Sequence[Document], reader: Reader, judge: Judge | None) ->
             model=reader.version,
             read=True,
             topics=topics[d.text],
-            opinions=tuple(_opinion(entity, sentiment[target]) for entity, target in wanted[d.id + d.revision].items()),
+            opinions=tuple(
+                opinion_of(entity, sentiment[target]) for entity, target in wanted[d.id + d.revision].items()
+            ),
         )
         if d.id + d.revision in wanted
         else Reading(
@@ -142,7 +144,8 @@ def targets_of(text: str, mentions: Sequence[Mention]) -> dict[str, Target]:
     return {entity: Target(text, spans) for entity, spans in _by_entity(mentions).items()}
 
 
-def _opinion(entity: str, probabilities: NDArray[np.float32]) -> Opinion:
+def opinion_of(entity: str, probabilities: NDArray[np.float32]) -> Opinion:
+    """The opinion that three probabilities, in the order of ``SENTIMENTS``, amount to."""
     negative, neutral, positive = (float(p) for p in probabilities)
     label = SENTIMENTS[int(probabilities.argmax())] if probabilities.max() >= UNSURE_BELOW else "unsure"
     return Opinion(entity=entity, label=label, negative=negative, neutral=neutral, positive=positive)

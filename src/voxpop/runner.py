@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
+from voxpop import jobs as scheduled_jobs
 from voxpop import shadow
 from voxpop.app import App
 from voxpop.backlog import waiting
@@ -136,7 +137,7 @@ def _catch_up(app: App, workers: Sequence[Worker], stop: threading.Event, progre
 
 def _once(around: Surroundings, job: Job, settle: Callable[[], None]) -> None:
     """Runs a job and waits until whatever it sent into the stream is read."""
-    done = job.function(around, datetime.now(UTC))
+    done = scheduled_jobs.run(job, around, datetime.now(UTC))
     logger.info("%s: %d", job.name, done)
     settle()
 
@@ -159,6 +160,6 @@ def _tick(
             due[job.name] = now + job.every
             try:
                 if (live := around(job)) is not None:
-                    job.function(live, now)
+                    scheduled_jobs.run(job, live, now)
             except Exception:
                 logger.exception("job %s failed and will run again in %s", job.name, job.every)

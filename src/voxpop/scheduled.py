@@ -69,7 +69,7 @@ def run_job(name: str, context: Context | None = None) -> int:
         SettingError: no job of that name.
     """
     from voxpop.app import App
-    from voxpop.jobs import JOBS
+    from voxpop.jobs import JOBS, run
     from voxpop.store import models as model_versions
 
     job = next((job for job in JOBS if job.name == name), None)
@@ -84,7 +84,7 @@ def run_job(name: str, context: Context | None = None) -> int:
         around = app.surroundings(model or "")
         if window is not None and job.reopen is not None:
             job.reopen(around, window)
-        return job.function(around, window.end if window else datetime.now(UTC))
+        return run(job, around, window.end if window else datetime.now(UTC))
 
 
 def tell_operators(context: Context) -> None:

@@ -86,9 +86,28 @@ class Settings:
         "An address outside that is fetched each minute as a sign of life, so that silence is noticed; empty: none.",
         secret=True,
     )
-    host: str = _setting("127.0.0.1", "Address of the dashboard and API.")
+    host: str = _setting(
+        "127.0.0.1", "Address of the dashboard and API; another than a loopback one needs a token or a provider below."
+    )
     metrics_port: int = _setting(0, "Port on which a consumer serves metrics to Prometheus, on VOXPOP_HOST; 0: none.")
     port: int = _setting(8350, "Port of the dashboard and API; 0: any free one.")
+    public_url: str = _setting("", "Address at which people reach the dashboard, behind a proxy too; empty: its own.")
+    admin_token: str = _setting(
+        "",
+        "Token of the first administrator, 32 characters at least; with it or a provider nobody comes in unnamed.",
+        secret=True,
+    )
+    oidc_issuer: str = _setting("", "https://… of the OpenID Connect provider that signs people in; empty: none.")
+    oidc_client_id: str = _setting("", "The name by which the provider knows Voxpop.")
+    oidc_client_secret: str = _setting("", "What Voxpop proves that name with; empty: a public client.", secret=True)
+    oidc_role_claim: str = _setting("roles", "The claim that says what a person may: a word or a list of words.")
+    oidc_roles: str = _setting(
+        "viewer=viewer,analyst=analyst,admin=admin",
+        "Which word of the claim gives which role; who has none of them stays outside.",
+    )
+    session_hours: float = _setting(12.0, "Hours that a browser stays signed in.")
+    requests_per_minute: int = _setting(600, "Requests that one caller of the API may make in a minute; 0: no limit.")
+    analyze_waiting: int = _setting(512, "Texts that wait for the API's model at most; more are told to come again.")
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine, text
 
+from tests.conftest import empty_database
 from tests.store.samples import MODEL, document, reading, write
-from voxpop import jobs
+from voxpop import alerting, jobs
+from voxpop.alertsfile import Rules
 from voxpop.api.server import serving
 from voxpop.app import App
-from voxpop.records import Claim, DeadLetter, Entity, Factuality, Mention, Question, Reading, Risk
+from voxpop.records import Claim, DeadLetter, Entity, Factuality, Mention, Question, Reading, Risk, digest
 from voxpop.settings import Settings
-from voxpop.store import models, writer
+from voxpop.store import alerts, models, schema, writer
 
 HOSTILE = '<script>document.title = "owned"</script><b>Acmetron</b> &amp; "quotes"'
 
@@ -65,6 +70,68 @@ def fill(app: App, engine: Engine) -> None:
     around, now = app.surroundings(MODEL), datetime.now(UTC)
     for job in (jobs.refresh_trends, jobs.calibrate, jobs.raise_alerts):
         job(around, now)
+
+
+class Desk(NamedTuple):
+    """A dashboard that the tests of a file share, and what it shows."""
+
+    url: str
+    app: App
+    engine: Engine
+
+    def execute(self, statement: str, **values: Any) -> list[Any]:
+        """What the statement gives, in a transaction of its own."""
+        with self.engine.begin() as connection:
+            result = connection.execute(text(statement), values)
+            return list(result) if result.returns_rows else []
+
+    def alert(self, name: str, *, fired: bool = True) -> str:
+        """The id of a new alert about Acmetron, as grave as the one that was raised; it has fired, or was just seen."""
+        (row,) = self.execute("SELECT alert_id FROM alerts WHERE rule = 'surge' ORDER BY available_at LIMIT 1")
+        with self.engine.begin() as connection:
+            (model,) = alerts.stored(connection, [row[0]])
+            new = msgspec.structs.replace(model, id=digest(name), fired_at=model.fired_at + timedelta(minutes=1))
+            alerts.save(connection, new, "firing")
+        if fired:
+            for seconds in (60, 30):
+                with self.engine.begin() as connection:
+                    alerting.plan(connection, Rules(), datetime.now(UTC) - timedelta(seconds=seconds))
+        return new.id
+
+
+@contextmanager
+def shared_desk(server_url: str, home: Path) -> Iterator[Desk]:
+    """A filled store, served."""
+    with empty_database(server_url) as url:
+        engine = create_engine(url)
+        schema.upgrade(engine)
+        with App(Settings(database_url=url, home=home, port=0)) as app:
+            fill(app, engine)
+            with serving(app) as address:
+                yield Desk(address, app, engine)
+        engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def desk(server_url: str, home: Path) -> Iterator[Desk]:
+    """A dashboard for all tests of the file."""
+    with shared_desk(server_url, home) as shared:
+        yield shared
+
+
+@pytest.fixture(scope="module")
+def store(server_url: str) -> Iterator[Engine]:
+    """A database at the newest schema, shared by the tests of a module."""
+    with empty_database(server_url) as url:
+        engine = create_engine(url)
+        schema.upgrade(engine)
+        yield engine
+        engine.dispose()
+
+
+def url_of(store: Engine) -> str:
+    """Where it is, password and all."""
+    return store.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture

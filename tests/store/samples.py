@@ -78,6 +78,8 @@ def rows(connection: Connection, without: Iterable[str] = ()) -> dict[str, list[
     hidden = MAY_DIFFER | set(without)
     found = {}
     for table in tables.metadata.sorted_tables:
+        if table.name == "job_runs":  # when jobs ran last, which no two runs agree on
+            continue
         names = ", ".join(f'"{c.name}"' for c in table.columns if c.name not in hidden)
         result = connection.execute(text(f"SELECT {names} FROM {table.name}{_BUT_TIMES.get(table.name, '')}"))
         found[table.name] = sorted((tuple(row) for row in result), key=repr)

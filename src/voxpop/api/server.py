@@ -1,11 +1,12 @@
-"""The dashboard and a small JSON API, served beside whatever else runs.
+"""The dashboard and the API, served beside whatever else runs.
 
-There is no authentication yet, so it serves on loopback only, and answers only requests that name it by a loopback
-host: a page of another site cannot read it by rebinding its own name. Nothing from a document is rendered as HTML.
+Without authentication it serves on loopback only, and answers only requests that name it by a loopback host: a page of
+another site cannot read it by rebinding its own name. Nothing from a document is rendered as HTML.
 """
 
 from __future__ import annotations
 
+import secrets
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from voxpop.errors import SettingError
 
@@ -20,16 +22,9 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from voxpop.app import App
+    from voxpop.settings import Settings
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-_HEADERS = {
-    "content-security-policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
-    " frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
-    "cache-control": "no-store",
-}
 
 
 @contextmanager
@@ -37,13 +32,15 @@ def serving(app: App) -> Iterator[str]:
     """Serves until the block ends; yields the address.
 
     Raises:
-        SettingError: the address is not a loopback one, or its port is taken.
+        SettingError: the settings would let strangers in, or the port is taken.
     """
     import uvicorn
 
+    from voxpop.api import who
+
     host, port = app.settings.host, app.settings.port
-    if host not in LOOPBACK:
-        raise SettingError(f"VOXPOP_HOST={host}: without authentication the dashboard serves on loopback only")
+    who.check(app.settings, host in LOOPBACK)
+    api = make(app)
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -51,9 +48,7 @@ def serving(app: App) -> Iterator[str]:
     except OSError as error:
         listener.close()
         raise SettingError(f"port {port} of {host} cannot be had ({error.strerror}): set VOXPOP_PORT") from error
-    config = uvicorn.Config(
-        make(app), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
-    )
+    config = uvicorn.Config(api, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="dashboard", daemon=True)
     thread.start()
@@ -63,28 +58,78 @@ def serving(app: App) -> Iterator[str]:
         yield f"http://{'[::1]' if ':' in host else host}:{listener.getsockname()[1]}/"
     finally:
         server.should_exit = True
+        api.state.bell.close()  # which ends the streams that the server would wait for
+        api.state.batcher.close()  # first, so that who waits for the model is told to come again
         thread.join()
         listener.close()
 
 
 def make(app: App) -> FastAPI:
     """The web application over the live objects of ``app``."""
-    from fastapi import FastAPI, Request, Response
-    from fastapi.responses import FileResponse
-    from fastapi.staticfiles import StaticFiles
+    from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from voxpop.api.pages import routes
+    from voxpop.api import asks, described, desk, login, problems, reads, who
+    from voxpop.api.headers import BodyLimit, Headers
+    from voxpop.api.live import Bell
+    from voxpop.api.pace import Pace
 
+    settings = app.settings
     api = FastAPI(title="Voxpop", docs_url=None, redoc_url=None)
-    api.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, "[::1]"])
+    api.state.gate, api.state.pace = who.Gate(app), Pace(settings.requests_per_minute)
+    api.state.batcher = asks.batcher(app)
+    api.add_middleware(BodyLimit)
+    api.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
+    api.add_middleware(Headers, tls=settings.public_url.startswith("https://"))
+    problems.install(api)
+    described.install(api)
+    _open_to_all(api, app)
+    api.include_router(login.routes(app))
+    api.state.bell = Bell(lambda: app.database_url)
+    if settings.oidc_issuer:
+        _add_provider(api, app)
+    api.include_router(reads.routes(app))
+    api.include_router(asks.routes(app))
+    api.include_router(desk.routes(app, api.state.bell))
+    return api
 
-    @api.middleware("http")
-    async def secure(request: Request, call_next):  # type: ignore[no-untyped-def]
-        response: Response = await call_next(request)
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+
+def _add_provider(api: FastAPI, app: App) -> None:
+    from starlette.middleware.sessions import SessionMiddleware
+
+    from voxpop.api import provider
+
+    api.add_middleware(
+        SessionMiddleware,
+        secret_key=secrets.token_hex(32),
+        session_cookie=provider.STATE_COOKIE,
+        max_age=provider.STATE_SECONDS,
+        path="/login",
+        same_site="lax",
+        https_only=app.settings.public_url.startswith("https://"),
+    )
+    api.include_router(provider.routes(app))
+
+
+def _hosts(settings: Settings) -> list[str]:
+    """The names by which it may be asked: a page of another site could else rebind its own name to this address, which
+    helps it only where callers need not say who they are."""
+    if settings.host not in LOOPBACK and not settings.public_url:
+        return ["*"]
+    named = urlsplit(settings.public_url).hostname
+    return [*LOOPBACK, "[::1]", *([named] if named else ())]
+
+
+def _open_to_all(api: FastAPI, app: App) -> None:
+    """What anybody may have: whether it works, and the files of the pages."""
+    from fastapi.responses import FileResponse
+    from fastapi.staticfiles import StaticFiles
+
+    @api.get("/healthz", summary="Whether the store answers", tags=["health"])
+    def health() -> dict[str, str]:
+        with app.engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+        return {"status": "ok"}
 
     @api.get("/static/plotly.js", include_in_schema=False)
     def plotly() -> FileResponse:
@@ -92,5 +137,3 @@ def make(app: App) -> FastAPI:
         return FileResponse(str(bundle), media_type="text/javascript", headers={"cache-control": "max-age=86400"})
 
     api.mount("/static", StaticFiles(packages=[("voxpop.api", "static")]), name="static")
-    api.include_router(routes(app))
-    return api

@@ -47,7 +47,8 @@ class Peer:
         loaded = load_weights(task, files, encoder, torch.float32, 2 * hidden_size(encoder))
         temperature = float(loaded.about.get("temperature", 1.0))
         logging.set_verbosity(50)  # critical: the pipeline lists the classes that it expects, as an error
-        self.model = _model(files.folder, task.labels, loaded.weights, loaded.head, temperature).to(device, dtype)
+        self.model = _model(files.folder, task.labels, loaded.weights, loaded.head, temperature)
+        nn.Module.to(self.model, torch.device(device), dtype)
         self.tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
             tokenizer_file=str(files.tokenizer),
             model_max_length=LONGEST,

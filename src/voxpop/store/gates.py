@@ -105,3 +105,15 @@ def refused(connection: Connection, names: Sequence[str]) -> list[tuple[str, int
         {"names": [name.encode() for name in names]},
     )
     return [(row[0], row[1]) for row in rows]
+
+
+def more_than(connection: Connection, entity: str, start: datetime, end: datetime, most: int) -> bool:
+    """Whether more than ``most`` mentions of the entity were published in [start, end); counts no further."""
+    rows = connection.execute(
+        text(
+            "SELECT count(*) > :most FROM (SELECT FROM mentions WHERE entity_id = :entity"
+            " AND published_at >= :start AND published_at < :end LIMIT :most + 1) found"
+        ),
+        {"entity": entity, "start": start, "end": end, "most": most},
+    )
+    return bool(rows.scalar_one())

@@ -97,6 +97,12 @@ def counts(connection: Connection) -> Counts:
     return Counts(*row)
 
 
+def watermark(connection: Connection) -> datetime | None:
+    """The latest publication; None before any."""
+    latest: datetime | None = connection.execute(text("SELECT max(published_at) FROM documents")).scalar_one()
+    return latest
+
+
 _ENTITIES = text(
     "SELECT e.entity_id, e.name, e.detail->>'sector',"
     " coalesce(sum(t.stories), 0), coalesce(sum(t.negative_stories), 0),"

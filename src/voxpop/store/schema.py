@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from voxpop.errors import SettingError, StoreError
+from voxpop.store import access, people, runs  # noqa: F401 - their tables are part of the schema
 from voxpop.store.tables import metadata
 
 _MIGRATION_LOCK = 7_305_001  # any number of our own: two programs that start at once migrate one after the other

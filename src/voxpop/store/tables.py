@@ -128,6 +128,7 @@ documents = Table(
     *_available(),
     Index("ix_documents_published_at", "published_at"),
     Index("ix_documents_source", "source", "published_at"),
+    Index("ix_documents_terms", text("voxpop_terms(text)"), postgresql_using="gin"),
 )
 
 engagements = Table(
@@ -296,6 +297,7 @@ trend_points = Table(
     Column("reach", BigInteger, nullable=False),
     *_available(),
     Index("ix_trend_points_available_at", "available_at"),
+    Index("ix_trend_points_start", "start"),
 )
 
 cuts = Table(

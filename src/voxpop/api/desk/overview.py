@@ -1,0 +1,144 @@
+"""What turned today: alerts, movers, a heat map of entities by the hour, and whether the feeds were heard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+from sqlalchemy import Connection
+
+from voxpop.api.desk.common import Desk, mine_first, sentence
+from voxpop.api.templating import language
+from voxpop.api.who import Caller, needs
+from voxpop.records import digest
+from voxpop.signals.windows import silences
+from voxpop.store import board, inbox, people, queries
+from voxpop.store import feeds as stored_feeds
+from voxpop.store.board import Mover
+
+SPANS = {"48h": (48, 1), "7d": (7 * 24, 3), "14d": (14 * 24, 6)}
+"""Of the heat map: hours that it shows, and hours of a cell."""
+_MOST_ROWS = 30
+_MOST_MOVERS = 8
+_LEAST_TURN = 1.5
+_FRESH_SECONDS = 10.0
+"""What is dear is read so often at most, however many look."""
+_LEAST_TURNED = 5
+"""Alerts that are shown where fewer fired within a day."""
+
+
+def routes(desk: Desk) -> APIRouter:
+    """The router of the first page."""
+    router = APIRouter()
+
+    @router.get("/", response_class=HTMLResponse)
+    def overview(
+        request: Request, caller: Annotated[Caller, needs("viewer")], span: str = "48h", of: str = ""
+    ) -> HTMLResponse:
+        with desk.engine.connect() as connection:
+            model, at = desk.model(connection), board.watermark(connection)
+            if model is None or at is None:
+                return desk.page(request, "empty", counts=queries.counts(connection))
+            lists = people.lists_of(connection, caller.name)
+            first = desk.first_of(connection, caller)
+            movers = desk.kept("movers", _FRESH_SECONDS, lambda: board.movers(connection, model, at))
+            if of in lists:
+                movers = [m for m in movers if m.entity in lists[of]]
+            turned = _turned(desk, connection, at, lists.get(of))
+            hours, width = SPANS.get(span, SPANS["48h"])
+            cells = desk.kept(f"heat {hours}", _FRESH_SECONDS, lambda: board.heat(connection, model, at, hours, width))
+            heat = heat_map(cells, first, lists.get(of), at, hours, width)
+            values: dict[str, Any] = {
+                "sources": desk.kept("sources", 3 * _FRESH_SECONDS, lambda: sources(connection, at)),
+                "failing": failing(connection),
+                "at": at,
+                "model": model,
+            }
+        entity_of = lambda m: m.entity  # noqa: E731
+        return desk.page(
+            request,
+            "overview",
+            **values,
+            turned=mine_first(turned, first, lambda one: one.alert.entity),
+            movers=mine_first(moved(movers), first, entity_of),
+            companies=mine_first(sorted(movers, key=lambda m: (-m.adverse, -m.stories, m.name)), first, entity_of)[:50],
+            totals=board.totals(movers),
+            heat=heat,
+            spans=SPANS,
+            span=span if span in SPANS else "48h",
+            lists=lists,
+            of=of if of in lists else "",
+            first=first,
+            stale=datetime.now(UTC) - at > timedelta(hours=3),
+            said=lambda one: sentence(language(request), one),
+        )
+
+    return router
+
+
+def _turned(desk: Desk, connection: Connection, at: datetime, only: Sequence[str] | None) -> list[Any]:
+    """The alerts of the last day of the stream; where none fired, the last few."""
+    lying = [*inbox.open_alerts(connection), *inbox.over(connection, 30)]
+    lying.sort(key=lambda one: one.fired_at, reverse=True)
+    if only is not None:
+        lying = [one for one in lying if one.entity in only]
+    today = sum(one.fired_at > at - timedelta(days=1) for one in lying)
+    return desk.shown(connection, [one.alert for one in lying[: max(today, _LEAST_TURNED)]])
+
+
+def moved(found: Sequence[Mover]) -> list[Mover]:
+    """Those that turned most for the worse, beyond what such counts do by themselves."""
+    turned = sorted((m for m in found if m.turn >= _LEAST_TURN and m.adverse >= 2), key=lambda m: (-m.turn, m.name))
+    return turned[:_MOST_MOVERS]
+
+
+def heat_map(
+    cells: Sequence[tuple[str, str, datetime, int, int, int]],
+    first: dict[str, int],
+    only: Sequence[str] | None,
+    at: datetime,
+    hours: int,
+    width: int,
+) -> dict[str, Any]:
+    """What Plotly draws: rows of entities, columns of time, each cell its adverse stories; None where there are none.
+
+    The worst rows stand on top, those of the asker's lists before them.
+    """
+    rows: dict[str, dict[datetime, tuple[int, int, int]]] = {}
+    names = {}
+    for entity, name, start, negative, unread, stories in cells:
+        if only is None or entity in only:
+            rows.setdefault(entity, {})[start] = (negative, unread, stories)
+            names[entity] = name
+    worst = sorted(rows, key=lambda e: (e not in first, -sum(n + u for n, u, _ in rows[e].values()), names[e]))
+    chosen = worst[:_MOST_ROWS]
+    step = timedelta(hours=width)
+    last = datetime.fromtimestamp(at.timestamp() // step.total_seconds() * step.total_seconds(), UTC)
+    bins = [last - step * n for n in range(hours // width)][::-1]
+    return {
+        "entities": chosen,
+        "names": [names[e] for e in chosen],
+        "bins": [b.isoformat() for b in bins],
+        "width": width,
+        "cells": [[(c[0] + c[1] if (c := rows[e].get(b)) else None) for b in bins] for e in chosen],
+        "detail": [[list(rows[e].get(b, (0, 0, 0))) for b in bins] for e in chosen],
+        "more": len(worst) - len(chosen),
+        "key": digest(*chosen, str(bins[-1]), str(len(cells)), size=4),
+    }
+
+
+def sources(connection: Connection, at: datetime) -> list[dict[str, Any]]:
+    """Each source of the last fortnight: how much, how usual, and whether it is silent now."""
+    found = [
+        {**one._asdict(), "silent": any(end >= at for _, end in silences(one.times, at))}
+        for one in board.sources(connection, at)
+    ]
+    return sorted(found, key=lambda s: (not s["silent"], s["name"]))
+
+
+def failing(connection: Connection) -> list[Any]:
+    """The feeds whose last poll failed."""
+    return [feed for feed in stored_feeds.kept(connection) if feed.error]

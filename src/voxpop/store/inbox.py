@@ -1,0 +1,69 @@
+"""Which alerts lie in the inbox, by what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+
+class Lying(NamedTuple):
+    """An alert in the inbox."""
+
+    alert: str
+    entity: str
+    phase: str
+    """As ``voxpop.signals.lifecycle`` names them; "pending" where nothing became of it yet."""
+    fired_at: datetime
+
+
+_PHASES = (
+    "SELECT a.alert_id, a.entity_id, a.state, a.fired_at, coalesce(m.phase, 'pending') AS phase FROM alerts a"
+    " LEFT JOIN LATERAL (SELECT CASE kind WHEN 'opened' THEN 'pending' WHEN 'fired' THEN 'firing' ELSE kind END"
+    "  AS phase FROM alert_moves WHERE alert_id = a.alert_id"
+    "  AND kind IN ('opened', 'fired', 'acknowledged', 'escalated', 'resolved', 'reopened')"
+    "  ORDER BY number DESC LIMIT 1) m ON true"
+)
+_OPEN = text(
+    f"SELECT alert_id, entity_id, phase, fired_at FROM ({_PHASES} WHERE a.state = 'firing' OR m.phase IS NOT NULL) p"  # noqa: S608
+    " WHERE phase <> 'resolved' ORDER BY fired_at DESC, alert_id LIMIT :limit"
+)
+_OVER = text(
+    f"SELECT alert_id, entity_id, phase, fired_at FROM ({_PHASES}) p"  # noqa: S608
+    " WHERE (phase = 'resolved' OR (state <> 'firing' AND phase = 'pending'))"
+    " AND (CAST(:before AS timestamptz) IS NULL OR fired_at < :before)"
+    " AND (CAST(:entity AS text) IS NULL OR entity_id = :entity)"
+    " ORDER BY fired_at DESC, alert_id LIMIT :limit"
+)
+MOST_OPEN = 500
+
+
+def open_alerts(connection: Connection) -> list[Lying]:
+    """Those that are not done with, the newest first."""
+    return [Lying(*row) for row in connection.execute(_OPEN, {"limit": MOST_OPEN})]
+
+
+def over(
+    connection: Connection, limit: int, *, before: datetime | None = None, entity: str | None = None
+) -> list[Lying]:
+    """Those that are done with, the newest first.
+
+    Args:
+        before: only those that fired earlier.
+        entity: only those about this entity.
+    """
+    rows = connection.execute(_OVER, {"limit": limit, "before": before, "entity": entity})
+    return [Lying(*row) for row in rows]
+
+
+_ABOUT = text(
+    "SELECT alert_id FROM alerts WHERE entity_id = ANY(:entities) AND fired_at >= :since"
+    " ORDER BY fired_at DESC, alert_id LIMIT 200"
+)
+
+
+def about(connection: Connection, entities: Sequence[str], since: datetime) -> list[str]:
+    """Ids of the alerts about these entities that fired since then, the newest first."""
+    return list(connection.execute(_ABOUT, {"entities": list(entities), "since": since}).scalars())
