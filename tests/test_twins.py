@@ -68,19 +68,15 @@ CASES = [
 
 MISSED = {
     "Calder Energy has failed to pay a debt.",
-    "Osten Bank has been fined.",
-    "Tamsin Motors is recalling cars.",
+    "Brakka has cut jobs.",
     "The chief executive of Hallow has left.",
-    "Customers are withdrawing money from Lindqvist Bank.",
-    "Castell bought Verano.",
 }
-"""What the shipped weights get wrong: they are too unsure of what follows, and do not tell buyer and bought apart."""
+"""What the shipped weights get wrong: they are unsure of what follows, and take what may be for what is."""
 
 
 def marked(case: tuple[str, str, str, bool]) -> Any:
     """The case, expected to fail where it is known to."""
-    known = case[2] in MISSED and (case[3] or case[2].startswith("Castell"))
-    marks = [pytest.mark.xfail(strict=True, reason="the shipped weights get it wrong")] if known else []
+    marks = [pytest.mark.xfail(strict=True, reason="the shipped weights get it wrong")] if case[2] in MISSED else []
     return pytest.param(*case, marks=marks)
 
 

@@ -72,7 +72,9 @@ def _work(app: App, role: Role, stop: threading.Event) -> Worker:
 def _observe(app: App, step: Step, running: ExitStack) -> None:
     """Has the metrics know of the lag and, where a model runs, of its batches."""
     if step.group == "analyst":
-        budget = app.settings.batch_tokens
+        from voxpop.models.engine import batch_tokens_of, find_device
+
+        budget = app.settings.batch_tokens or batch_tokens_of(find_device(app.settings.device))
         app.reader().observe = lambda batch: metrics.observe_batch(
             batch.real_tokens, batch.padded_tokens, budget, batch.seconds
         )

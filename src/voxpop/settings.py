@@ -48,7 +48,9 @@ class Settings:
     events: str = _setting("", "A TOML file of risk events of your own, beside the shipped ones.")
     threads: int = _setting(0, "Threads of the model; 0: one a core.")
     device: str = _setting("auto", "Where the model runs: cpu, cuda, cuda:N; auto: an NVIDIA card where there is one.")
-    batch_tokens: int = _setting(4096, "Most padded tokens in one batch of the model.")
+    batch_tokens: int = _setting(
+        0, "Most padded tokens in one batch of the model; 0: 4096 on a processor, 65536 on an NVIDIA card."
+    )
     partitions: int = _setting(4, "Partitions of a topic when it is created.")
     poll_records: int = _setting(512, "Most records taken from the log at once.")
     queue_bytes: int = _setting(

@@ -22,6 +22,8 @@ from tests.dags.conftest import Airflow
 
 PROCESSES = ("api-server", "dag-processor", "scheduler --skip-serve-logs", "triggerer --skip-serve-logs")
 _STOP_SECONDS = 20.0
+_ANSWER_SECONDS = 300.0
+"""The API server starts beside three others, and on a busy machine has kept a caller for a minute."""
 
 
 class Run(NamedTuple):
@@ -112,7 +114,7 @@ def running(installation: Airflow, environ: Mapping[str, str]) -> Iterator[Servi
     leader = subprocess.Popen(
         ["/bin/sh", "-c", "\n".join([*commands, "wait"])], env=dict(airflow.environ), start_new_session=True
     )
-    with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
+    with httpx.Client(base_url=url, timeout=_ANSWER_SECONDS, trust_env=False) as http:
         service = Service(airflow, http, leader.pid)
         try:
             yield service

@@ -122,7 +122,7 @@ def test_a_step_of_two_passes_has_the_loss_and_gradient_of_their_sequences(data:
         loss = sum(loop._differentiated(part, len(part.indices) / 24) for part in parts)
         gradients.append((loss, [p.grad.clone() for p in loop.network.trained().values() if p.grad is not None]))
     (one, first), (two, second) = gradients
-    assert one == pytest.approx(two, abs=1e-5)
+    assert float(one) == pytest.approx(float(two), abs=1e-5)
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(first, second, strict=True))
     assert steps_of(data, replace(TINY, accumulate=3)) == -(-steps_of(data, TINY) // 3)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,21 @@ def test_a_killed_run_goes_on_to_the_same_bits(corpus: Path, whole: tuple[Path, 
     assert "state.safetensors" not in names
     for name in names:
         assert (tmp_path / name).read_bytes() == (whole[0] / name).read_bytes(), name
+
+
+def test_a_run_may_begin_from_an_earlier_encoder(corpus: Path, whole: tuple[Path, list[float]], tmp_path: Path) -> None:
+    first, losses = whole
+    again: list[float] = []
+    short = replace(OPTIONS, steps=6, batch_tokens=OPTIONS.batch_tokens // 2)
+    metrics = pretrain(
+        [corpus], tmp_path / "on", short, start=first, quiet=True, on_step=lambda step, loss: again.append(loss)
+    )
+    assert np.mean(again) < np.mean(losses[:6])
+    assert metrics["start"] == find_encoder(str(first)).sha256
+    assert metrics["start"] in (tmp_path / "on" / "README.md").read_text("utf-8")
+    for other in (replace(short, hidden=64), replace(short, vocabulary=130)):
+        with pytest.raises(ModelError, match="cannot be the start"):
+            pretrain([corpus], tmp_path / "other", other, start=first, quiet=True)
 
 
 def test_a_changed_file_is_refused(whole: tuple[Path, list[float]], tmp_path: Path) -> None:

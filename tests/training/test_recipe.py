@@ -149,6 +149,7 @@ def test_shipped_recipes_can_be_read(recipe: str, tmp_path: Path) -> None:
         ('[[nli]]\nstage = "a"\nsets = []\nepochs = 3', "malformed"),
         ("nli = 3", "malformed"),
         ("[[topic]]\nstage = 'a'\nsets = []", "no stages of 'nli'"),
+        ('[[nli]]\nstage = "a"\nsets = []\ntask = "qa"', "learns another task"),
     ],
 )
 def test_a_recipe_that_is_none_is_said(tmp_path: Path, text: str, said: str) -> None:
@@ -193,3 +194,44 @@ def test_a_stage_can_go_on_from_the_shipped_adapter_of_another_task(tmp_path: Pa
     with pytest.raises(SettingError, match="starts from no earlier"):
         (tmp_path / "mine.toml").write_text(recipe.replace("shipped qa", "shipped nli"), encoding="utf-8")
         read_recipe(str(tmp_path / "mine.toml"), "nli")
+
+
+def test_an_earlier_stage_may_learn_another_task(tmp_path: Path) -> None:
+    import gzip
+
+    asked = [
+        {
+            "context": f"shop {i} sold {i} lamps on day {i}",
+            "question": "what?",
+            "answers": [{"text": "shop", "start": 0}],
+        }
+        for i in range(40)
+    ]
+    pairs = [
+        {"premise": f"shop {i} sold {i} lamps", "hypothesis": f"lamps {i}", "label": label}
+        for i in range(40)
+        for label in ("entailment", "neutral")
+    ]
+    for name, of in (("asked", asked), ("pairs", pairs)):
+        (tmp_path / f"{name}.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, of)).encode()))
+    (tmp_path / "mine.toml").write_text(
+        """
+[[nli]]
+stage = "reading"
+task = "qa"
+sets = [{ name = "asked" }]
+options = { learning_rate = 1e-3 }
+[[nli]]
+stage = "pairs"
+start = "reading"
+sets = [{ name = "pairs" }]
+options = { learning_rate = 0.0 }
+""",
+        encoding="utf-8",
+    )
+    stages = read_recipe(str(tmp_path / "mine.toml"), "nli")
+    over = {"rank": 2, "alpha": 4, "epochs": 1, "batch_tokens": 400, "threads": 1}
+    metrics = follow("nli", stages, tmp_path, tmp_path / "out", over=over, quiet=True)
+    first, second = (open_tensors(folder / ADAPTER) for folder in (tmp_path / "out" / "reading", tmp_path / "out"))
+    assert (first.about["task"], second.about["task"], metrics["task"]) == ("qa", "nli", "nli")
+    assert all((first.tensors[name] == second.tensors[name]).all() for name in first.tensors)

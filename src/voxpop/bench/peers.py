@@ -39,15 +39,15 @@ class MeanPooled(BertPreTrainedModel):  # type: ignore[no-untyped-call]
 
 
 class Peer:
-    """A task's merged weights as transformers runs them, in the number format that they are saved in (float32)."""
+    """A task's merged weights as transformers runs them, on ``device`` in ``dtype``; they are saved in float32."""
 
-    def __init__(self, task: TaskProfile) -> None:
+    def __init__(self, task: TaskProfile, device: str = "cpu", dtype: torch.dtype = torch.float32) -> None:
         files = find_encoder(task.encoder)
         encoder = open_tensors(files.weights).tensors
         loaded = load_weights(task, files, encoder, torch.float32, 2 * hidden_size(encoder))
         temperature = float(loaded.about.get("temperature", 1.0))
         logging.set_verbosity(50)  # critical: the pipeline lists the classes that it expects, as an error
-        self.model = _model(files.folder, task.labels, loaded.weights, loaded.head, temperature)
+        self.model = _model(files.folder, task.labels, loaded.weights, loaded.head, temperature).to(device, dtype)
         self.tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
             tokenizer_file=str(files.tokenizer),
             model_max_length=LONGEST,
@@ -56,7 +56,7 @@ class Peer:
         )
         self.tokenizer.backend_tokenizer.no_truncation()
         self._labels = {label: i for i, label in enumerate(task.labels)}
-        self._pipeline = pipeline("text-classification", model=self.model, tokenizer=self.tokenizer, device="cpu")
+        self._pipeline = pipeline("text-classification", model=self.model, tokenizer=self.tokenizer, device=device)
 
     def arriving(self, texts: Sequence[str], batch_size: int, max_tokens: int = LONGEST) -> list[int]:
         """Labels by ``pipeline("text-classification", batch_size=…)``."""
@@ -75,7 +75,8 @@ class Peer:
             coded = self.tokenizer(
                 [texts[i] for i in some], truncation=True, max_length=max_tokens, padding=True, return_tensors="pt"
             )
-            for i, label in zip(some, self.model(**coded).logits.argmax(dim=1).tolist(), strict=True):
+            logits = self.model(**coded.to(self.model.device)).logits
+            for i, label in zip(some, logits.argmax(dim=1).tolist(), strict=True):
                 labels[i] = label
         return labels
 

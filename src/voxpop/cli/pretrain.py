@@ -26,6 +26,10 @@ def pretrain(
     ] = None,
     recipe: Annotated[str | None, typer.Option(help="Texts and options of a recipe, shipped or a TOML file.")] = None,
     data_folder: Annotated[Path | None, typer.Option(help="Where a recipe's texts lie.")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Go on from the weights of the encoder in this folder, of the same texts and shape."),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps in all.", min=1)] = None,
     layers: Annotated[int | None, typer.Option(help="Layers.", min=1)] = None,
     hidden: Annotated[int | None, typer.Option(help="Hidden size, a multiple of 32.", min=32)] = None,
@@ -57,7 +61,7 @@ def pretrain(
             paths, weights, options = _of_recipe(recipe, data_folder, paths, weights)
         if not paths:
             raise SettingError("Give text by --data, or a recipe by --recipe")
-        metrics: dict[str, Any] = run(paths, out, replace(options, **over), weights, quiet=as_json)
+        metrics: dict[str, Any] = run(paths, out, replace(options, **over), weights, start=start, quiet=as_json)
         if as_json:
             emit(metrics)
         else:

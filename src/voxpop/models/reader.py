@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from voxpop.errors import ModelError
 from voxpop.models.adapters import load_adapters
-from voxpop.models.engine import cores, find_device
+from voxpop.models.engine import batch_tokens_of, cores, find_device
 from voxpop.models.hub_profile import HubProfile, read_any
 from voxpop.models.kept import Kept
 from voxpop.models.profile import Profile, Task, read_toml
@@ -201,7 +201,7 @@ def _unpack(kept: bytes) -> tuple[Answer | None]:
 
 
 def load(
-    profile: str, *, threads: int = 0, batch_tokens: int = 4096, home: Path | None = None, device: str = "auto"
+    profile: str, *, threads: int = 0, batch_tokens: int = 0, home: Path | None = None, device: str = "auto"
 ) -> Reader:
     """Loads a profile, all of it, before any text is read. Opens no connection.
 
@@ -209,16 +209,17 @@ def load(
         profile: the name of a shipped profile, or the path of a TOML file.
         threads: batches that a processor computes at once, and threads of torch elsewhere in the process; 0: one for
             each core that this process may use.
-        batch_tokens: most padded tokens in one batch.
+        batch_tokens: most padded tokens in one batch; 0: what the device does well.
         home: the folder in which pulled checkpoints lie; None: the home folder of the settings.
         device: "cpu", "cuda", "cuda:N" for one of several NVIDIA cards, or "auto": the first card, else the processor.
-            On a card results are the same labels, and probabilities within 0.01; it was written without one to run on.
+            On a card results are the same labels, and probabilities within 0.01 (see benchmarks/README.md).
 
     Raises:
         ModelError: a profile, checkpoint, encoder, adapter or head is missing, corrupt or not the one that was named;
             there is no such device.
     """
     on = find_device(device)
+    batch_tokens = batch_tokens or batch_tokens_of(on)
     torch.set_num_threads(threads or cores())
     if is_routes(table := read_toml(profile)):
         whole, parts = read_routes(profile, table)

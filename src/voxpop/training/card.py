@@ -38,6 +38,11 @@ ORIGINS: Mapping[str, Origin] = {
     "qa_en_tatqa": Origin("TAT-QA, span answers", "CC BY 4.0"),
     "sentiment_en": Origin("written for this project: opinions on companies", "Apache-2.0"),
     "nli_en": Origin("written for this project: finance inference", "Apache-2.0"),
+    "nli_more_en": Origin("written for this project: inference, half of it of everyday genres", "Apache-2.0"),
+    "events_en": Origin("written for this project: documents with risk events", "Apache-2.0"),
+    "events_more_en": Origin("written for this project: documents with risk events, a second part", "Apache-2.0"),
+    "nli_zh": Origin("written for this project: Chinese inference", "Apache-2.0"),
+    "sentiment_zh": Origin("written for this project: Chinese investors' posts and headlines", "Apache-2.0"),
     "finance_zh": Origin("written for this project: Chinese finance texts", "Apache-2.0"),
     "qa_zh_cmrc2018": Origin("CMRC 2018", "CC BY-SA 4.0"),
     "qa_zh_drcd": Origin("DRCD", "CC BY-SA 3.0"),
@@ -126,7 +131,8 @@ def pretraining_card(metrics: Mapping[str, Any], data: Sequence[Path]) -> str:
         f"BERT's shape, {options['layers']} layers of {options['hidden']}, {metrics['parameters']:,} weights in half"
         f" precision, {metrics['vocabulary']:,} entries; traditional characters are folded to simplified ones.",
         f"Masked language modelling for {metrics['steps']:,} steps of at most"
-        f" {options['batch_tokens'] * options['accumulate']:,} tokens.",
+        f" {options['batch_tokens'] * options['accumulate']:,} tokens"
+        + (f", from the weights of an earlier run (manifest {metrics['start']})." if "start" in metrics else "."),
         "",
         "## Data",
         "",

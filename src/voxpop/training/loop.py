@@ -14,9 +14,10 @@ from rich.progress import Progress
 from torch import Tensor
 
 from voxpop.models.batching import Batch, plan
-from voxpop.models.bert import inputs
+from voxpop.models.bert import Inputs, inputs
 from voxpop.models.classifier import choose_dtype
 from voxpop.models.encoding import Tokens
+from voxpop.models.engine import find_device, send
 from voxpop.models.profile import DType
 from voxpop.training import state
 from voxpop.training.adversary import Adversary
@@ -28,6 +29,9 @@ from voxpop.training.options import Options, Precision, chosen
 __all__ = ["Encoded", "Loop", "OnStep", "Options", "Progressed", "chosen", "schedule"]
 
 DTYPES: dict[Precision, DType] = {"auto": "auto", "bf16": "bfloat16", "fp32": "float32"}
+
+SHOWN = 10
+"""Steps between two losses that the progress bar shows."""
 
 OnStep = Callable[[int, float], None]
 """Told the number of steps done and the last one's loss."""
@@ -71,12 +75,16 @@ class Loop:
         path: Path,
         key: str,
     ) -> None:
-        self.network, self.objective, self.training, self.validation = network, objective, training, validation
+        self.device = find_device(options.device)
+        if self.device.type == "cuda":
+            torch.set_float32_matmul_precision("high")  # TF32: see Options.precision
+        self.network = network.to(self.device)
+        self.objective, self.training, self.validation = objective, training, validation
         self.options, self.path, self.key = options, path, key
         self.per_epoch = steps_of(training, options)
         self.steps = options.epochs * self.per_epoch
         self.optimizer = optimizer_of(list(network.trained().values()), options)
-        self.bf16 = choose_dtype(DTYPES[options.precision]) is torch.bfloat16
+        self.bf16 = by_bf16(options.precision, self.device)
         self.adversary = Adversary(network.words, options.fgm) if options.fgm else None
         self.board: Board | None = None
         self.at = Progressed()
@@ -92,11 +100,13 @@ class Loop:
             for batches in self._epoch()[self.at.step - self.at.epoch * self.per_epoch :]:
                 loss = self._step(batches)
                 self.at.step += 1
-                progress.update(bar, advance=1, description=f"epoch {self.at.epoch + 1}, loss {loss:.3f}")
+                progress.update(bar, advance=1)
+                if self.at.step % SHOWN == 0:  # seldom: to read a loss is to wait for the card
+                    progress.update(bar, description=f"epoch {self.at.epoch + 1}, loss {float(loss):.3f}")
                 if self.at.step % self.options.save_steps == 0:
                     self._save()
                 if on_step is not None:
-                    on_step(self.at.step, loss)
+                    on_step(self.at.step, float(loss))
             self._end_epoch(progress)
         if self.board is not None:
             self.board.close()
@@ -111,22 +121,23 @@ class Loop:
         size = self.options.accumulate
         return [shuffled[first : first + size] for first in range(0, len(shuffled), size)]
 
-    def _step(self, batches: Sequence[Batch]) -> float:
+    def _step(self, batches: Sequence[Batch]) -> Tensor:
         rate = self.options.learning_rate * schedule(self.at.step / self.steps, self.options.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         sequences = sum(len(batch.indices) for batch in batches)
-        loss = sum(self._differentiated(batch, len(batch.indices) / sequences) for batch in batches)
+        parts = [self._differentiated(batch, len(batch.indices) / sequences) for batch in batches]
+        loss = torch.stack(parts).sum()
         torch.nn.utils.clip_grad_norm_(self.network.trained().values(), 1.0)
         self.optimizer.step()
         self.network.after_step(self.at.step)
         if self.board is not None:
-            self.board.write(self.at.step + 1, {"loss": loss, "learning_rate": rate})
+            self.board.write(self.at.step + 1, {"loss": float(loss), "learning_rate": rate})
         return loss
 
-    def _differentiated(self, batch: Batch, share: float) -> float:
+    def _differentiated(self, batch: Batch, share: float) -> Tensor:
         """Adds the batch's gradients; its loss, of which the step's is the sum."""
         loss = share * self._loss(batch)
         penalty = self.network.penalty()
@@ -136,14 +147,16 @@ class Loop:
             with self.adversary.attack():
                 moved = share * self._loss(batch)
             moved.backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach())
+        return loss.detach()
 
     def _loss(self, batch: Batch) -> Tensor:
-        return self.objective.loss(self._logits(self.training, batch), self.training.gold[batch.indices])
+        gold = send(self.training.gold[batch.indices], self.device)
+        return self.objective.loss(self._logits(self.training, batch), gold)
 
     def _logits(self, data: Encoded, batch: Batch) -> Tensor:
         tensors = inputs([data.sequences[i] for i in batch.indices], batch.width)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.bf16):
+        tensors = Inputs(*(send(part, self.device) for part in tensors))
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
             logits: Tensor = self.network(tensors)
         return logits.float()
 
@@ -169,7 +182,7 @@ class Loop:
         self.network.eval()
         guesses = torch.zeros_like(data.gold)
         for batch in data.batches(4 * self.options.batch_tokens):
-            guesses[batch.indices] = self.objective.guess(self._logits(data, batch))
+            guesses[batch.indices] = self.objective.guess(self._logits(data, batch)).cpu()
         return guesses
 
     def _save(self) -> None:
@@ -180,6 +193,13 @@ class Loop:
         if state.progress_of(self.path).get("key") == self.key:
             self.best, progress = state.load(self.path, self.network, self.optimizer)
             self.at = Progressed(**progress["at"])
+
+
+def by_bf16(precision: Precision, device: torch.device) -> bool:
+    """Whether matrix products are computed in bf16 (see ``Options.precision``)."""
+    if device.type == "cuda":
+        return precision == "bf16"
+    return choose_dtype(DTYPES[precision], device) is torch.bfloat16
 
 
 def steps_of(training: Encoded, options: Options) -> int:
@@ -194,7 +214,8 @@ def optimizer_of(parameters: list[Tensor], options: Options) -> torch.optim.Opti
     half of an adapter that begins at 0 would hardly move.
     """
     if options.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, options.learning_rate, weight_decay=options.weight_decay)
+        fused = parameters[0].is_cuda or None  # one kernel a step; on a processor it stays with torch's default
+        return torch.optim.AdamW(parameters, options.learning_rate, weight_decay=options.weight_decay, fused=fused)
     from transformers.optimization import Adafactor
 
     return Adafactor(  # type: ignore[no-untyped-call]

@@ -37,9 +37,7 @@ def mask(ids: NDArray[np.int64], inner: NDArray[np.bool_], vocabulary: int, rand
         vocabulary: how many ids there are.
         random: decides.
     """
-    asked = np.zeros(ids.shape, dtype=np.bool_)
-    for row, hidden in zip(ids, asked, strict=True):
-        _choose(row, hidden, inner, random)
+    asked = _hidden(ids >= len(SPECIAL), inner[ids], random)
     gold = ids[asked]
     fate = random.random(len(gold))
     shown = np.where(fate < 0.8, MASK, gold)
@@ -49,19 +47,38 @@ def mask(ids: NDArray[np.int64], inner: NDArray[np.bool_], vocabulary: int, rand
     return Masked(changed, asked, gold)
 
 
-def _choose(
-    row: NDArray[np.int64], hidden: NDArray[np.bool_], inner: NDArray[np.bool_], random: np.random.Generator
-) -> None:
-    """Marks about ``SHARE`` of a row's tokens, one at least where there are any."""
-    begins = np.flatnonzero((row >= len(SPECIAL)) & ~inner[row])
-    ends = np.append(begins[1:], len(row))
-    budget = max(1, round(SHARE * int((row >= len(SPECIAL)).sum())))
-    for at in random.permutation(len(begins)):
-        run = int(random.choice(len(RUNS), p=RUNS)) + 1
-        for word in range(at, min(at + run, len(begins))):
-            if budget <= 0:
-                return
-            places = slice(begins[word], ends[word])
-            fresh = ~hidden[places] & (row[places] >= len(SPECIAL))
-            budget -= int(fresh.sum())
-            hidden[places] |= fresh
+def _hidden(real: NDArray[np.bool_], inner: NDArray[np.bool_], random: np.random.Generator) -> NDArray[np.bool_]:
+    """Where tokens are hidden (b, w): ``SHARE`` of the real ones on average, one word at least of each row with any.
+
+    All rows at once: the words of the batch stand in one line, and a run ends where its row does.
+    """
+    begins = real & ~inner
+    row_of = np.nonzero(begins)[0]  # of each word
+    starts = random.random(len(row_of)) < _STARTS
+    length = random.choice(len(RUNS), len(row_of), p=RUNS)  # beyond the first word
+    chosen = starts.copy()
+    for further in range(1, len(RUNS)):
+        reached = starts[:-further] & (length[:-further] >= further) & (row_of[further:] == row_of[:-further])
+        chosen[further:] |= reached
+    words = begins.sum(axis=1)
+    bare = np.flatnonzero((words > 0) & (np.bincount(row_of, chosen, len(real)) == 0))
+    chosen[(np.cumsum(words) - words + random.random(len(words)) * words).astype(np.int64)[bare]] = True
+    if not len(row_of):
+        return np.zeros_like(real)
+    word_of = np.cumsum(begins).reshape(begins.shape) - 1
+    within = begins.cumsum(axis=1) > 0  # a row may open in the midst of a word, which is the row's before it
+    hidden: NDArray[np.bool_] = real & within & chosen[word_of]
+    return hidden
+
+
+def _start_share() -> float:
+    """How likely a run starts at a word, such that the runs which reach a word hide it with probability ``SHARE``."""
+    reaching = np.cumsum(RUNS[::-1])[::-1]  # how likely a run is long enough to reach the word n places on
+    low, high = 0.0, SHARE
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if 1.0 - np.prod(1.0 - middle * reaching) < SHARE else (low, middle)
+    return low
+
+
+_STARTS = _start_share()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from voxpop.models.bert import ADAPTED, HEAD_SIZE, Inputs, Weights, encode_words, layers_of
 from voxpop.models.checkpoint import EncoderFiles
 from voxpop.models.classifier import open_encoder
+from voxpop.models.engine import find_device
 from voxpop.training.network import Network, build, plain_encoder
 from voxpop.training.options import Options
 
@@ -22,17 +23,18 @@ ORTHOGONAL = 0.5
 
 
 def build_network(files: EncoderFiles, labels: int, options: Options, *, steps: int, spans: bool = False) -> Network:
-    """A fresh network for the method of ``options``, which is to be trained for ``steps`` steps.
+    """A fresh network for the method of ``options``, in main memory, which is to be trained for ``steps`` steps.
 
     Initial values follow from torch's random state.
     """
+    card = find_device(options.device).type == "cuda"
     if options.method == "adalora":
-        return _adalora(files, labels, options, steps, spans)
+        return _adalora(files, labels, options, steps, spans, card)
     if options.method == "full":
-        return FullNetwork(files, labels, spans=spans)
+        return FullNetwork(files, labels, spans=spans, card=card)
     if options.method == "prefix":
         return PrefixNetwork(files, labels, options.prefix_tokens, spans=spans)
-    return build(files, labels, rank=options.rank, alpha=options.alpha, spans=spans)
+    return build(files, labels, rank=options.rank, alpha=options.alpha, spans=spans, card=card)
 
 
 # --- AdaLoRA ---------------------------------------------------------------------------------------------------------
@@ -51,7 +53,7 @@ class AdaLoraNetwork(Network):
         for name, p in self.encoder.named_parameters():
             if "lora_A" in name or "lora_B" in name:
                 product = p @ p.T if "lora_A" in name else p.T @ p
-                products.append(torch.linalg.norm(product - torch.eye(len(product))))
+                products.append(torch.linalg.norm(product - torch.eye(len(product), device=p.device)))
         return ORTHOGONAL * torch.stack(products).mean()
 
     def after_step(self, step: int) -> None:
@@ -122,10 +124,10 @@ class AdaLoraNetwork(Network):
         return self.encoder.peft_config["default"]  # type: ignore[index]
 
 
-def _adalora(files: EncoderFiles, labels: int, options: Options, steps: int, spans: bool) -> Network:
+def _adalora(files: EncoderFiles, labels: int, options: Options, steps: int, spans: bool, card: bool) -> Network:
     from peft import AdaLoraConfig, get_peft_model
 
-    base = plain_encoder(files)
+    base = plain_encoder(files, card=card)
     first = max(options.rank + 1, round(1.5 * options.rank))
     config = AdaLoraConfig(
         init_r=first,
@@ -152,15 +154,15 @@ def _adalora(files: EncoderFiles, labels: int, options: Options, steps: int, spa
 class FullNetwork(Network):
     """Every weight of the encoder is trained. Its adapter is the difference, tensor by tensor: ``delta.<name>``."""
 
-    def __init__(self, files: EncoderFiles, labels: int, *, spans: bool = False) -> None:
-        base = plain_encoder(files)
+    def __init__(self, files: EncoderFiles, labels: int, *, spans: bool = False, card: bool = False) -> None:
+        base = plain_encoder(files, card=card)
         super().__init__(base, base.config.hidden_size, labels, spans=spans)
         self._files = files
 
     def adapter(self) -> dict[str, Tensor]:
         """What training has added to each tensor; nothing is left out."""
         before = open_encoder(self._files)
-        return {f"delta.{name}": p.detach() - before[name] for name, p in self.encoder.named_parameters()}
+        return {f"delta.{name}": p.detach().cpu() - before[name] for name, p in self.encoder.named_parameters()}
 
     def warm(self, adapter: Mapping[str, Tensor], head: Mapping[str, Tensor]) -> None:
         """Adds the differences of an earlier run.
@@ -172,7 +174,7 @@ class FullNetwork(Network):
         if mine.keys() != adapter.keys() or head["weight"].shape != self.head.weight.shape:
             raise ValueError("its adapter is of another method")
         for name, p in mine.items():
-            p.data.add_(adapter[name])
+            p.data.add_(adapter[name].to(p.device))
         self.head.load_state_dict(dict(head))
 
 
@@ -203,7 +205,10 @@ class PrefixEncoder(nn.Module):
     def __init__(self, weights: Weights, tokens: int) -> None:
         super().__init__()
         words = weights["embeddings.word_embeddings.weight"]
-        self._weights = {name: tensor for name, tensor in weights.items() if tensor is not words}
+        # Buffers, so that they go where the module goes; their names may hold no dot.
+        self._names = {name: name.replace(".", "/") for name, tensor in weights.items() if tensor is not words}
+        for name, at in self._names.items():
+            self.register_buffer(at, weights[name], persistent=False)
         self.words: nn.Embedding = nn.Embedding.from_pretrained(words)  # type: ignore[no-untyped-call]
         shape = (words.shape[1] // HEAD_SIZE, tokens, HEAD_SIZE)
         self.keys, self.values = (
@@ -224,5 +229,5 @@ class PrefixEncoder(nn.Module):
         """Hidden states (b, w, d), under the name that ``transformers`` gives them."""
         real = attention_mask.bool()
         batch = Inputs(input_ids, real, torch.zeros_like(real), token_type_ids.bool())
-        weights = {**self._weights, **self.prefix()}
+        weights = {name: self.get_buffer(at) for name, at in self._names.items()} | self.prefix()
         return SimpleNamespace(last_hidden_state=encode_words(weights, self.words(input_ids), batch))

@@ -31,7 +31,7 @@ class Network(nn.Module):
         hidden = self.encoder(
             input_ids=batch.ids, attention_mask=batch.real.long(), token_type_ids=batch.second.long()
         ).last_hidden_state
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(hidden.device.type, enabled=False):
             logits: Tensor = self.head(self.dropout(hidden.float() if self.spans else pool(hidden, batch)))
         return logits.masked_fill(~answerable(batch).unsqueeze(-1), -torch.inf) if self.spans else logits
 
@@ -89,14 +89,16 @@ class Network(nn.Module):
         return {}
 
 
-def build(files: EncoderFiles, labels: int, *, rank: int, alpha: int, spans: bool = False) -> Network:
-    """The encoder of ``files`` with fresh adapters on every linear layer, and a fresh head.
+def build(
+    files: EncoderFiles, labels: int, *, rank: int, alpha: int, spans: bool = False, card: bool = False
+) -> Network:
+    """The encoder of ``files`` with fresh adapters on every linear layer, and a fresh head, for a processor or a card.
 
     Initial values follow from torch's random state.
     """
     from peft import LoraConfig, get_peft_model
 
-    base = plain_encoder(files)
+    base = plain_encoder(files, card=card)
     config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=list(ADAPTED))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by a name that is to go
@@ -104,7 +106,7 @@ def build(files: EncoderFiles, labels: int, *, rank: int, alpha: int, spans: boo
     return Network(adapted, base.config.hidden_size, labels, spans=spans)
 
 
-def plain_encoder(files: EncoderFiles) -> Any:
+def plain_encoder(files: EncoderFiles, *, card: bool = False) -> Any:
     """The encoder as ``transformers`` computes it, without its pooler."""
     from transformers.models.bert.configuration_bert import BertConfig
     from transformers.models.bert.modeling_bert import BertModel
@@ -112,7 +114,7 @@ def plain_encoder(files: EncoderFiles) -> Any:
     config = BertConfig.from_json_file(files.folder / "config.json")
     config.attention_probs_dropout_prob = 0.0
     # The fused kernel's backward pass takes a quarter of a step on the CPU; written out it trains a fifth faster.
-    config._attn_implementation = "eager"
+    config._attn_implementation = "sdpa" if card else "eager"
     base = BertModel(config, add_pooling_layer=False)
     weights = open_encoder(files)
     base.load_state_dict({name: weights[name] for name in base.state_dict() if name in weights})

@@ -32,7 +32,8 @@ class LabelObjective:
 
     def loss(self, logits: Tensor, gold: Tensor) -> Tensor:
         """Cross-entropy with smoothed labels and weighed classes."""
-        return functional.cross_entropy(logits, gold, self._weights, label_smoothing=self._smoothing)
+        weights = None if self._weights is None else self._weights.to(logits.device)
+        return functional.cross_entropy(logits, gold, weights, label_smoothing=self._smoothing)
 
     def guess(self, logits: Tensor) -> Tensor:
         """The most probable label."""

@@ -12,7 +12,8 @@ Precision = Literal["auto", "bf16", "fp32"]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to train. Two runs with equal options and data give equal weights on one machine."""
+    """How to train. Two runs with equal options and data give equal weights on one processor; on a card sums may be
+    taken in another order."""
 
     epochs: int = 4
     halt: int = 0
@@ -41,7 +42,10 @@ class Options:
     threads: int = 0
     """0: as many as torch chooses."""
     precision: Precision = "auto"
-    """Of the matrix products; auto: bf16 where the processor has it in hardware, else fp32."""
+    """Of the matrix products; auto: bf16 where the processor has it in hardware, else fp32; on a card fp32 by its TF32
+    units, since a small adapter waits for kernels to be started there, and bf16 starts more of them."""
+    device: str = "auto"
+    """The processor ("cpu"), "cuda", "cuda:N", or "auto": the first card where there is one."""
     method: Method = "lora"
     """What is trained of the encoder (see ``voxpop.training.methods``)."""
     prefix_tokens: int = 16
@@ -91,8 +95,8 @@ class PretrainOptions:
     """The processor ("cpu"), "cuda", "cuda:N", or "auto": the first card where there is one."""
 
 
-_BYSTANDERS = frozenset({"halt", "tensorboard"})
-"""Options that change no step of a run, only when it ends or what it tells."""
+_BYSTANDERS = frozenset({"halt", "tensorboard", "device"})
+"""Options that change no step of a run, only where it is computed, when it ends or what it tells."""
 
 
 def chosen(options: Options) -> dict[str, object]:

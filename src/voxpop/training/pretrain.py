@@ -21,11 +21,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from voxpop.errors import SettingError
+from voxpop.errors import ModelError, SettingError
 from voxpop.models.batching import Batch, plan
 from voxpop.models.bert import HEAD_SIZE, NORM_EPS, inputs
-from voxpop.models.checkpoint import sha256_of, write_manifest
-from voxpop.models.classifier import choose_dtype
+from voxpop.models.checkpoint import EncoderFiles, find_encoder, sha256_of, write_manifest
+from voxpop.models.classifier import choose_dtype, open_encoder
 from voxpop.models.encoding import TextEncoder, Tokens
 from voxpop.models.engine import find_device
 from voxpop.records import digest
@@ -92,6 +92,7 @@ def pretrain(
     options: PretrainOptions | None = None,
     weights: Mapping[str, float] | None = None,
     *,
+    start: Path | None = None,
     quiet: bool = False,
     on_step: OnStep | None = None,
 ) -> dict[str, Any]:
@@ -100,25 +101,32 @@ def pretrain(
     Args:
         data: files of text or labelled sets (see ``voxpop.training.corpus``).
         weights: how often an epoch shows each block of a file, by the file's name without endings; else once.
+        start: folder of an encoder of the same texts and shape, from whose weights training begins, under a fresh head;
+            other options may differ.
 
     Returns:
         the metrics, as written to ``metrics.json``: perplexity and accuracy of hidden tokens, held out.
 
     Raises:
         SettingError: a file cannot be read, a weight names none, or there is too little text.
+        ModelError: the start is missing or of another shape or vocabulary.
     """
     options, weights = options or PretrainOptions(), dict(weights or {})
     sources = [read_source(path) for path in data]
     if unknown := sorted(weights.keys() - {source.name for source in sources}):
         raise SettingError(f"A weight is given for {unknown[0]!r}, which is no file of --data")
     out.mkdir(parents=True, exist_ok=True)
-    key = digest(json.dumps([asdict(options), sorted(weights.items())]), *map(sha256_of, data))
+    begun = find_encoder(str(start)) if start else None
+    named = [begun.sha256] if begun else []
+    key = digest(json.dumps([asdict(options), sorted(weights.items())]), *map(sha256_of, data), *named)
     encoder, tokenizer = _text_encoder(out, [text for s in sources for text in s.paragraphs], options, key)
     blocks = [blocks_of(source, encoder) for source in sources]
     run = Run(blocks, weights, tokenizer, options, out / STATE, key)
+    if begun is not None:
+        run.begin_from(begun)
     with Progress(disable=quiet) as progress:
         run.go(progress, on_step)
-    metrics = _export(out, run, data, weights)
+    metrics = _export(out, run, data, weights, named)
     run.path.unlink(missing_ok=True)
     return metrics
 
@@ -160,10 +168,31 @@ class Run:
         torch.manual_seed(options.seed)
         self.network = MaskedNetwork(self.config, eager=self.device.type == "cpu").to(self.device)
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), options.learning_rate, BETAS, EPSILON, options.weight_decay
+            self.network.parameters(),
+            options.learning_rate,
+            BETAS,
+            EPSILON,
+            options.weight_decay,
+            fused=self.device.type == "cuda" or None,
         )
         self.bf16 = choose_dtype(DTYPES[options.precision], self.device) is torch.bfloat16
         self.at = Reached()
+
+    def begin_from(self, encoder: EncoderFiles) -> None:
+        """Takes the weights of an earlier encoder, cut by the same vocabulary.
+
+        Raises:
+            ModelError: it has another shape or vocabulary.
+        """
+        mine, theirs = (
+            json.loads(Path(of).read_bytes()) for of in (self.path.parent / "tokenizer.json", encoder.tokenizer)
+        )
+        try:
+            if mine["model"]["vocab"] != theirs["model"]["vocab"]:
+                raise ValueError("its vocabulary is another")
+            self.network.encoder.load_state_dict(open_encoder(encoder))
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"{encoder.folder} cannot be the start: {error}.") from error
 
     def go(self, progress: Progress, on_step: OnStep | None = None) -> None:
         """Trains to the last step."""
@@ -277,7 +306,9 @@ def config_of(options: PretrainOptions, vocabulary: int) -> dict[str, Any]:
     }
 
 
-def _export(out: Path, run: Run, data: Sequence[Path], weights: Mapping[str, float]) -> dict[str, Any]:
+def _export(
+    out: Path, run: Run, data: Sequence[Path], weights: Mapping[str, float], start: Sequence[str]
+) -> dict[str, Any]:
     """Writes the encoder in half precision, its config, metrics and card; last, the manifest."""
     tensors = {n: t.detach().cpu().to(torch.float16).contiguous() for n, t in run.network.encoder.named_parameters()}
     save_file(tensors, out / "model.safetensors", {"format": "pt"})
@@ -295,6 +326,8 @@ def _export(out: Path, run: Run, data: Sequence[Path], weights: Mapping[str, flo
         "history": run.at.history,
         "options": asdict(run.options),
     }
+    if start:
+        (metrics["start"],) = start
     (out / METRICS).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     (out / CARD).write_text(pretraining_card(metrics, data), encoding="utf-8")
     return metrics

@@ -40,13 +40,15 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One training run.
 
     ``start``: the earlier stage from whose weights it goes on, or ``shipped TASK``: the adapter of the bundled profile
-    for another task.
+    for another task. ``task``: of an earlier stage, where it learns another task than the recipe's (Phang et al. 2018,
+    arXiv 1811.01088: what is learned of reading two texts side by side helps where pairs are few).
     """
 
     stage: str
     sets: tuple[Set, ...]
     options: dict[str, Any] = {}
     start: str | None = None
+    task: Task | None = None
 
     def chosen(self, over: Mapping[str, Any] | None = None) -> Options:
         """What the stage states, and ``over`` in its stead.
@@ -108,6 +110,8 @@ def read_recipe(recipe: str, task: Task) -> list[Stage]:
                 f"Stage {stage.stage!r} of recipe {recipe!r} is named twice or starts from no earlier one"
             )
         seen.append(stage.stage)
+    if stages[task][-1].task not in (None, task):
+        raise SettingError(f"The last stage of {task!r} in recipe {recipe!r} learns another task")
     return stages[task]
 
 
@@ -187,13 +191,14 @@ def follow(
         options = stage.chosen(over)
         data = [find_set(of.name, folder) for of in stage.sets]
         start = _start(stage.start, place)
-        made_from = _made_from(task, stage, data, options, start, encoder)
+        learns = stage.task or task
+        made_from = _made_from(learns, stage, data, options, start, encoder)
         if _done(out).get(stage.stage) == made_from and (place[stage.stage] / METRICS).exists():
             continue
         if on_stage is not None:
             on_stage(stage.stage)
         train(
-            task,
+            learns,
             data,
             place[stage.stage],
             options,

@@ -65,7 +65,8 @@ def load(path: Path, network: Trained, optimizer: torch.optim.Optimizer) -> tupl
         optimizer.state[parameter] = {}
     for name, tensor in _under("optimizer/", tensors).items():
         key, _, of = name.partition("/")
-        optimizer.state[parameters[of]][key] = tensor if key == "step" else tensor.to(parameters[of].device)
+        counted = key == "step" and not optimizer.defaults.get("fused")  # in main memory, but for fused kernels
+        optimizer.state[parameters[of]][key] = tensor if counted else tensor.to(parameters[of].device)
     network.remember(_under("method/", tensors))
     return _under("best/", tensors), progress_of(path)
 
