@@ -73,17 +73,18 @@ async def load(
     """Seconds of each request and of all; each caller asks until ``ask`` says that this was the last."""
     times: list[float] = []
 
-    async def one(number: int) -> None:
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=300) as client:
-            more = True
-            while more:
-                begun = time.perf_counter()
-                more = await ask(client, number)
-                times.append(time.perf_counter() - begun)
+    async def one(client: httpx.AsyncClient, number: int) -> None:
+        more = True
+        while more:
+            begun = time.perf_counter()
+            more = await ask(client, number)
+            times.append(time.perf_counter() - begun)
 
-    begun = time.perf_counter()
-    await asyncio.gather(*map(one, range(callers)))
-    return times, time.perf_counter() - begun
+    limits = httpx.Limits(max_connections=callers, max_keepalive_connections=callers)
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=300, limits=limits) as client:
+        begun = time.perf_counter()
+        await asyncio.gather(*(one(client, number) for number in range(callers)))
+        return times, time.perf_counter() - begun
 
 
 def readers(url: str, count: int, seconds: float) -> None:

@@ -24,9 +24,9 @@ COMMANDS = [
     *("sources add", "sources list", "sources test", "sources remove", "watchlist load", "watchlist list"),
     *("infer", "explain", "surge", "calibrate", "replay", "why", "events list", "events test"),
     *(f"alerts {name}" for name in ("list", "show", "ack", "silence", "resolve", "test", "release")),
-    *("report morning", "report weekly"),
+    *("report morning", "report weekly", "tokens create", "tokens list", "tokens revoke", "audit"),
     *("models list", "models show", "models pull", "models verify", "models promote", "models undo"),
-    *("models shadow list", "models shadow status", "models shadow run", "backup", "restore"),
+    *("models shadow list", "models shadow status", "models shadow run", "backup", "restore", "erase"),
     *("dlq list", "dlq show", "dlq replay", "dlq erase", "db upgrade", "db downgrade", "db status", "db erase-raw"),
 ]
 Run = Callable[..., subprocess.CompletedProcess[str]]
