@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
+from sqlalchemy.engine import make_url
 
 from tests.conftest import empty_database
 from tests.scripted import Script, reader_of
 from voxpop.app import App
 from voxpop.records import Entity, Item, Name
-from voxpop.replay import replay
+from voxpop.replay import DATABASE, replay
 from voxpop.settings import Settings
 from voxpop.sources.door import admit
 from voxpop.sources.spool import Spool
@@ -107,8 +109,11 @@ def replayed(
     script: Script | None = None,
     **settings: Any,
 ) -> list[bytes]:
-    """The lines that a replay of the items writes, in a database of its own."""
+    """The lines that a replay of the items writes, in a database of its own, treated as that of the command is."""
     with empty_database(server_url) as url, Spool() as spool:
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            for option, value in DATABASE.items():
+                connection.execute(f"ALTER DATABASE \"{make_url(url).database}\" SET {option} = '{value}'")
         for one in admitted(items):
             spool.add(one)
         known = spool.span()

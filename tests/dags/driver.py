@@ -9,7 +9,6 @@ import json
 import os
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from airflow.dag_processing.dagbag import DagBag
@@ -21,8 +20,7 @@ def run(asked: dict[str, Any]) -> dict[str, Any]:
         del os.environ[name]
     os.environ.update(asked["environ"])
     at = asked["at"] and datetime.fromisoformat(asked["at"])
-    file = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"], asked["dag"] + ".py")
-    dag = DagBag(dag_folder=file).dags[asked["dag"]]
+    dag = DagBag(dag_folder=os.environ["AIRFLOW__CORE__DAGS_FOLDER"]).dags[asked["dag"]]
     if asked["once"]:
         for task in dag.tasks:
             task.retries = 0

@@ -109,8 +109,6 @@ def running(installation: Airflow, environ: Mapping[str, str]) -> Iterator[Servi
         AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"{url}/execution/",
         AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS="true",
         AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="false",
-        AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL="600",  # nobody changes the files meanwhile
-        AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC="1",
     )
     commands = [
         f'"{sys.executable}" -m airflow {process} >"$AIRFLOW_HOME/{process.split()[0]}.out" 2>&1 &'
