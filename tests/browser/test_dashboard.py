@@ -143,11 +143,13 @@ def test_a_list_of_ones_own_is_made_and_orders_what_is_seen(page: Page, desk: De
     expect(page.get_by_role("button", name="Put on my list")).to_be_visible()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_why_a_label_is_explained_word_by_word(visitor: Visitor) -> None:
     page = visitor("entities/acme?by=negative")
     page.get_by_role("button", name="Why this label?").first.click()
     part = page.locator(".explained").first
-    part.wait_for(timeout=120_000)  # the model is loaded first
+    part.wait_for(timeout=300_000)  # the model is loaded first
     expect(part).to_contain_text("The words that moved it")
     assert part.locator("tr").count() >= 1
     page.get_by_role("button", name="Why this label?").first.click()
