@@ -26,7 +26,7 @@ COMMANDS = [
     *(f"alerts {name}" for name in ("list", "show", "ack", "silence", "resolve", "test", "release")),
     *("report morning", "report weekly"),
     *("models list", "models show", "models pull", "models verify", "models promote", "models undo"),
-    *("models shadow list", "models shadow status", "models shadow run", "backup", "restore"),
+    *("models shadow list", "models shadow status", "models shadow run", "backup", "restore", "erase"),
     *("dlq list", "dlq show", "dlq replay", "dlq erase", "db upgrade", "db downgrade", "db status", "db erase-raw"),
 ]
 Run = Callable[..., subprocess.CompletedProcess[str]]
