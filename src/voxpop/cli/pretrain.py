@@ -28,7 +28,7 @@ def pretrain(
     data_folder: Annotated[Path | None, typer.Option(help="Where a recipe's texts lie.")] = None,
     start: Annotated[
         Path | None,
-        typer.Option(help="Go on from the weights of the encoder in this folder, of the same texts and shape."),
+        typer.Option(help="Go on from the weights and vocabulary of the encoder in this folder."),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps in all.", min=1)] = None,
     layers: Annotated[int | None, typer.Option(help="Layers.", min=1)] = None,

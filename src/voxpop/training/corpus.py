@@ -75,7 +75,8 @@ def make_tokenizer(paragraphs: Iterable[str], folding: Mapping[int, int], size: 
         show_progress=False,
     )
     tokenizer.train_from_iterator((text.translate(folding) for text in paragraphs), trainer)
-    # The trainer breaks ties by chance; in order of the alphabet the ids are the same whenever it runs.
+    # The trainer breaks ties by chance, and of thousands of entries a few may differ from run to run; in order of the
+    # alphabet the others keep their ids, or nearly.
     learned = sorted(tokenizer.get_vocab().keys() - set(SPECIAL))
     ordered = _tokenizer({entry: i for i, entry in enumerate([*SPECIAL, *learned])})
     ordered.add_special_tokens(list(SPECIAL))

@@ -101,15 +101,15 @@ def pretrain(
     Args:
         data: files of text or labelled sets (see ``voxpop.training.corpus``).
         weights: how often an epoch shows each block of a file, by the file's name without endings; else once.
-        start: folder of an encoder of the same texts and shape, from whose weights training begins, under a fresh head;
-            other options may differ.
+        start: folder of an encoder of the same shape, from whose weights and vocabulary training begins, under a fresh
+            head; other options may differ.
 
     Returns:
         the metrics, as written to ``metrics.json``: perplexity and accuracy of hidden tokens, held out.
 
     Raises:
         SettingError: a file cannot be read, a weight names none, or there is too little text.
-        ModelError: the start is missing or of another shape or vocabulary.
+        ModelError: the start is missing or of another shape.
     """
     options, weights = options or PretrainOptions(), dict(weights or {})
     sources = [read_source(path) for path in data]
@@ -119,7 +119,7 @@ def pretrain(
     begun = find_encoder(str(start)) if start else None
     named = [begun.sha256] if begun else []
     key = digest(json.dumps([asdict(options), sorted(weights.items())]), *map(sha256_of, data), *named)
-    encoder, tokenizer = _text_encoder(out, [text for s in sources for text in s.paragraphs], options, key)
+    encoder, tokenizer = _text_encoder(out, [text for s in sources for text in s.paragraphs], options, key, begun)
     blocks = [blocks_of(source, encoder) for source in sources]
     run = Run(blocks, weights, tokenizer, options, out / STATE, key)
     if begun is not None:
@@ -132,12 +132,15 @@ def pretrain(
 
 
 def _text_encoder(
-    out: Path, paragraphs: Sequence[str], options: PretrainOptions, key: str
+    out: Path, paragraphs: Sequence[str], options: PretrainOptions, key: str, begun: EncoderFiles | None
 ) -> tuple[TextEncoder, Tokenizer]:
-    """What cuts text: that of a run which goes on, or a new one."""
+    """What cuts text: that of a run which goes on or of the encoder that was begun, or a new one."""
     folding = chinese()
     path = out / "tokenizer.json"
-    if not (state.progress_of(out / STATE).get("key") == key and path.is_file()):
+    if begun is not None:
+        path.write_bytes(begun.tokenizer.read_bytes())
+        (out / "folding.json").write_text(dumped(folding), encoding="utf-8")
+    elif not (state.progress_of(out / STATE).get("key") == key and path.is_file()):
         make_tokenizer(paragraphs, folding, options.vocabulary).save(str(path))
         (out / "folding.json").write_text(dumped(folding), encoding="utf-8")
     tokenizer = Tokenizer.from_file(str(path))
@@ -179,19 +182,14 @@ class Run:
         self.at = Reached()
 
     def begin_from(self, encoder: EncoderFiles) -> None:
-        """Takes the weights of an earlier encoder, cut by the same vocabulary.
+        """Takes the weights of an earlier encoder.
 
         Raises:
-            ModelError: it has another shape or vocabulary.
+            ModelError: it has another shape.
         """
-        mine, theirs = (
-            json.loads(Path(of).read_bytes()) for of in (self.path.parent / "tokenizer.json", encoder.tokenizer)
-        )
         try:
-            if mine["model"]["vocab"] != theirs["model"]["vocab"]:
-                raise ValueError("its vocabulary is another")
             self.network.encoder.load_state_dict(open_encoder(encoder))
-        except (RuntimeError, ValueError) as error:
+        except RuntimeError as error:
             raise ModelError(f"{encoder.folder} cannot be the start: {error}.") from error
 
     def go(self, progress: Progress, on_step: OnStep | None = None) -> None:
