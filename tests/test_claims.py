@@ -54,16 +54,16 @@ def everything(premise: str, hypothesis: str) -> tuple[float, float, float]:
 @pytest.mark.parametrize(
     ("cue", "entailed", "expected"),
     [
-        ("hedged", {"asserted": 0.75, "hedged": 0.5, "denied": 0.0, "reported": 0.0}, ("hedged", 0.5)),
-        ("hedged", {"asserted": 0.875, "hedged": 0.5, "denied": 0.0, "reported": 0.0}, ("asserted", 0.875)),
-        ("asserted", {"asserted": 0.25, "hedged": 0.25, "denied": 0.75, "reported": 0.5}, ("denied", 0.75)),
+        ("hedged", {"asserted": 0.75, "hedged": 0.125, "denied": 0.0, "reported": 0.0}, ("hedged", 0.125)),
+        ("hedged", {"asserted": 0.875, "hedged": 0.125, "denied": 0.0, "reported": 0.0}, ("asserted", 0.875)),
+        ("asserted", {"asserted": 0.125, "hedged": 0.25, "denied": 0.875, "reported": 0.5}, ("denied", 0.875)),
         ("reported", {"asserted": 0.125, "hedged": 0.125, "denied": 0.125, "reported": 0.25}, ("reported", 0.25)),
     ],
 )
 def test_the_cue_stands_unless_inference_is_much_surer(
     cue: Factuality, entailed: Mapping[Factuality, float], expected: tuple[Factuality, float]
 ) -> None:
-    assert 0.25 < CUE_WEIGHT < 0.375
+    assert 0.625 < CUE_WEIGHT < 0.75
     assert decide(cue, entailed) == expected
 
 
@@ -169,7 +169,7 @@ def test_without_its_main_claim_a_text_has_none() -> None:
 
 def test_factuality_is_taken_from_inference_when_it_is_much_surer() -> None:
     denied = statement("what", "Acme", WHAT, WHAT, "denied")
-    script = Script(ANSWERS, lambda _, hypothesis: (0.9 if "denied" in hypothesis else 0.5, 0.1, 0.0))
+    script = Script(ANSWERS, lambda _, hypothesis: (0.9 if "denied" in hypothesis else 0.1, 0.1, 0.0))
     (found,) = claims([ACME], reader_of(script))
     assert {claim.factuality for claim in found} == {"denied"}
     assert next(c.entailment for c in found if c.question == "what") == pytest.approx(0.9)

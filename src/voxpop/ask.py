@@ -106,8 +106,8 @@ def ask(
         ModelError: the profile answers no questions.
         StoreUnavailable: the search took too long.
     """
-    asked, now = " ".join(question.split()), datetime.now(UTC)
-    if not asked or len(asked) > MOST_QUESTION or "\0" in asked:
+    asked, now = " ".join(question.replace("\0", " ").split()), datetime.now(UTC)
+    if not asked or len(asked) > MOST_QUESTION:
         raise Refused(f"a question has 1 to {MOST_QUESTION} characters", "question")
     lang = detect(asked)
     named = linker.link(asked, title_end=0, published_at=now, lang=lang)

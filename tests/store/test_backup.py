@@ -110,9 +110,12 @@ def test_a_damaged_file_is_refused_before_anything_is_written(full: Engine, othe
     path = tmp_path / "b.zip"
     backup.make(full, path)
     whole = path.read_bytes()
+    with zipfile.ZipFile(path) as members:
+        largest = max(members.infolist(), key=lambda member: member.compress_size)
+    within = largest.header_offset + 30 + len(largest.filename) + largest.compress_size // 2
     for name, damaged in {
         "cut": whole[: len(whole) // 2],
-        "flipped": whole[:200] + bytes([whole[200] ^ 1]) + whole[201:],
+        "flipped": whole[:within] + bytes([whole[within] ^ 1]) + whole[within + 1 :],
         "empty": b"",
     }.items():
         (tmp_path / name).write_bytes(damaged)

@@ -46,7 +46,7 @@ def test_the_rows_do_not_depend_on_order_batches_or_repeats(engine: Engine) -> N
         points(engine)
         with engine.begin() as connection:
             found.append(rows(connection))
-            for table in found[-1]:
+            for table in found[-1].keys() - {"audit"}:  # which is only added to
                 connection.execute(text(f"TRUNCATE {table}"))
     assert found[0]["documents"]
     assert found[0]["trend_points"]

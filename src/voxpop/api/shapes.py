@@ -305,7 +305,7 @@ class Taken(Shape):
 class ToAsk(Shape):
     """A question to the stored documents."""
 
-    question: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"\S")] = Field(
+    question: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"[^\s\x00]")] = Field(
         examples=["How many cars does Acmetron recall?"]
     )
     entities: Annotated[list[Word], Field(max_length=20)] = Field(

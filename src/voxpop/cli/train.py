@@ -104,7 +104,7 @@ def train(
         float | None, _option(MORE, "Of qa: unanswerable ones made for each question.", 0.6)
     ] = None,
     threads: Annotated[int | None, _option(RUN, "Threads of torch.", "its choice", least=0)] = None,
-    device: Annotated[str | None, _option(RUN, "auto, cpu, cuda or cuda:N.", "the first card, if any")] = None,
+    device: Annotated[str | None, _option(RUN, "cpu, cuda, cuda:N, or auto: the first card, if any.", "auto")] = None,
     save_steps: Annotated[int | None, _option(RUN, "Steps between two saved states.", 100, least=1)] = None,
     tensorboard: Annotated[
         bool | None, _option(RUN, "Write curves to OUT/runs (pip: voxpop\\[train]).", None, "--tensorboard")
