@@ -89,7 +89,7 @@ def train(
     ] = 0,
     fgm: Annotated[
         float | None,
-        _option(MORE, "Adversarial passes, which move a text's embeddings by this L2 norm (a word's: about 1); try 0.02 to 0.1."),
+        _option(MORE, "Adversarial passes; they move a text's embeddings by this L2 norm (a word's is about 1)."),
     ] = None,
     augment: Annotated[
         str | None, _option(MORE, "Altered copies: typos,noise,synonyms,entities,back-translation (any of them).")
