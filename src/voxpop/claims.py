@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CLAIM_ENTAILMENT = 0.3
 """A claim is kept from this probability on that its document entails it; chosen, as the next and
-``CUE_WEIGHT``, on the annotated training documents that training held out; a finer choice on so few was worse elsewhere."""
+``CUE_WEIGHT``, on the annotated documents that training held out; a finer choice on so few was worse elsewhere."""
 
 CLAIM_SCORE = 0.55
 """A claim is kept from this probability on that its span is right."""
