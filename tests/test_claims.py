@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from msgspec.structs import replace
 
 from tests.scripted import Script, reader_of
 from tests.store.samples import document
@@ -12,13 +13,12 @@ from voxpop.claims import (
     CALM,
     CUE_WEIGHT,
     MOST_CHARACTERS,
-    NEAREST_EVENTS,
     SERIOUS,
     Asked,
-    Judge,
     claims,
     decide,
     first_names,
+    naming,
     premise,
     questions_for,
     worth_asking,
@@ -27,6 +27,7 @@ from voxpop.knowledge.events import RiskEvent
 from voxpop.models.questions import FRAMES, QUESTIONS, statement
 from voxpop.reading import read
 from voxpop.records import Claim, Document, Factuality, Language, Mention, Question
+from voxpop.risks import Judge
 
 TEXT = "Acme paid a fine of $5 million on Monday. Bolt was not involved."
 WHAT, AMOUNT, WHEN = "paid a fine of $5 million", "$5 million", "Monday"
@@ -85,6 +86,13 @@ def test_the_premise_names_the_entity_even_where_no_sentence_ends(before: str) -
     found = premise(f"{before} Acme was fined" + " and so on" * 200, "Acme")
     assert "Acme was fined" in found
     assert len(found) <= MOST_CHARACTERS
+
+
+def test_the_sentences_that_name_the_entity_are_read_by_themselves() -> None:
+    assert naming(TEXT, "Acme") == "Acme paid a fine of $5 million on Monday."
+    assert naming(TEXT, "Bolt") == "Bolt was not involved."
+    assert naming(TEXT, "Nobody") == TEXT
+    assert naming("青禾食品召回饼干。北辰汽车没有。青禾食品致歉。", "青禾食品") == "青禾食品召回饼干。青禾食品致歉。"
 
 
 def test_of_prices_moving_nobody_else_takes_part() -> None:
@@ -200,37 +208,10 @@ def test_no_text_no_question() -> None:
     assert (script.questions, script.pairs) == ([], [])
 
 
-# --- risks -----------------------------------------------------------------------------------------------------------
-
 EVENTS = {
     "fine": RiskEvent(en="{entity} has paid a fine.", examples=("Acme paid a fine of $5 million",), severity=2),
-    "merger": RiskEvent(en="{entity} has merged.", severity=1),
-    **{f"far{n}": RiskEvent(en="{entity} zzz" + "qxjk" * n + ".") for n in range(1, 6)},
+    "merger": RiskEvent(en="{entity} has merged."),
 }
-
-
-def test_a_text_is_judged_by_the_nearest_events_about_its_own_entity() -> None:
-    script = Script(entailed=lambda _, hypothesis: (0.875 if "fine" in hypothesis else 0.25, 0.1, 0.0))
-    judge = Judge(EVENTS, reader_of(script))
-    ((risk,),) = judge.risks([ACME])
-    assert (risk.entity, risk.event, risk.severity) == ("acme", "fine", 2)
-    assert (risk.sentence, risk.score) == ("Acme has paid a fine.", 0.875)
-    assert len(script.pairs) == NEAREST_EVENTS < len(EVENTS)
-    assert {text for text, _ in script.pairs} == {TEXT}
-
-
-def test_risks_are_the_surest_first_and_none_is_below_one_half() -> None:
-    scores = {"Acme has paid a fine.": 0.5, "Acme has merged.": 0.75}
-    judge = Judge(EVENTS, reader_of(Script(entailed=lambda _, h: (scores.get(h, 0.4375), 0.0, 0.0))))
-    found = judge.risks([ACME, ACME._replace(entity="bolt", name="Bolt")])
-    assert [risk.event for risk in found[0]] == ["merger", "fine"]
-    assert found[1] == ()
-
-
-def test_no_text_no_judgement() -> None:
-    script = Script()
-    assert Judge(EVENTS, reader_of(script)).risks([]) == []
-    assert script.pairs == []
 
 
 # --- documents -------------------------------------------------------------------------------------------------------
@@ -279,6 +260,17 @@ def test_each_entity_of_a_document_is_asked_by_its_own_name() -> None:
         ("bolt", "what"),
     ]
     assert {c.factuality for c in found.claims if c.entity == "bolt"} == {"denied"}
+
+
+def test_of_an_entity_that_is_named_in_passing_nothing_is_asked() -> None:
+    script = Script(ANSWERS, everything)
+    named = doc("a", TEXT, names={"acme": "Acme", "bolt": "Bolt"})
+    acme, bolt = named.mentions
+    aside = replace(named, mentions=(acme, replace(bolt, relevance="passing")))
+    (found,) = read([aside], reader_of(script), Judge(EVENTS, reader_of(script)))
+    assert {claim.entity for claim in found.claims} == {risk.entity for risk in found.risks} == {"acme"}
+    assert {opinion.entity for opinion in found.opinions} == {"acme", "bolt"}
+    assert asks("what", "Bolt") not in {question for question, _ in script.questions}
 
 
 def test_a_document_that_names_nobody_or_is_not_read_is_asked_nothing() -> None:

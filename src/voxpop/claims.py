@@ -1,7 +1,7 @@
-"""What a document says about an entity beyond its sentiment: claims, word for word, and the risks that it entails.
+"""What a document says about an entity beyond its sentiment: claims, word for word.
 
 A cascade keeps the cost down: only documents where it can matter are asked; the main question comes first, and the
-others only where it has an answer; inference then sees what was found, and few events, the nearest by embedding.
+others only where it has an answer; inference then sees what was found.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from voxpop.knowledge.events import Events, Ranking, texts_of
 from voxpop.models.questions import FRAMES, ask, statement
-from voxpop.records import Claim, Factuality, Language, Question, Risk
+from voxpop.records import Claim, Factuality, Language, Question
 from voxpop.text.answers import fits, trimmed
-from voxpop.text.factuality import factuality, sentence_of
+from voxpop.text.factuality import factuality, sentence_of, sentences
 from voxpop.text.spoken import spoken
 
 if TYPE_CHECKING:
@@ -24,12 +23,9 @@ CLAIM_ENTAILMENT = 0.3
 """A claim is kept from this probability on that its document entails it; chosen, as the next and
 ``CUE_WEIGHT``, on the annotated documents that training held out; a finer choice on so few was worse elsewhere."""
 
-CLAIM_SCORE = 0.55
-"""A claim is kept from this probability on that its span is right."""
-
-RISK_ENTAILMENT = 0.5
-NEAREST_EVENTS = 4
-"""Events that a document is judged by."""
+CLAIM_SCORE: Mapping[Language, float] = {"en": 0.55, "zh": 0.3}
+"""A claim is kept from this probability on that its span is right; in Chinese, where many spans of a word more or less
+are as good, from a lower one, chosen on annotated documents that training held out."""
 
 CALM = 0.85
 """A document this surely neutral towards an entity is asked nothing, unless its topic is one of ``SERIOUS``."""
@@ -132,44 +128,51 @@ def _borne_out(
     reader: Reader,
 ) -> list[tuple[Claim, ...]]:
     """Keeps what the documents entail; without its main claim a text has none."""
-    kept = [i for i, way in enumerate(ways) if way and way[1] >= CLAIM_ENTAILMENT]
+    kept = {i: way for i, way in enumerate(ways) if way and way[1] >= CLAIM_ENTAILMENT}
     pairs: list[tuple[str, str]] = []
     places: list[tuple[int, Question]] = []
-    for i in kept:
-        one, way = asked[i], ways[i]
-        assert way is not None
-        main = one.text[found[i]["what"].start : found[i]["what"].end]
-        for question, answer in found[i].items():
-            if question != "what":
-                text = one.text[answer.start : answer.end]
-                pairs.append(
-                    (
-                        premise(one.text, one.name),
-                        statement(question, one.name, main, text, way[0], language(one, reader)),
-                    )
-                )
-                places.append((i, question))
+    for i, (how, _) in kept.items():
+        stated = _statements(asked[i], found[i], how, language(asked[i], reader))
+        pairs += [(premise(asked[i].text, asked[i].name), words) for words in stated.values()]
+        places += [(i, question) for question in stated]
     entailed = reader.infer(pairs)[:, 0].tolist() if pairs else []
-    scores = dict(zip(places, entailed, strict=True))
+    scores: list[dict[Question, float]] = [{} for _ in asked]
+    for (i, question), score in zip(places, entailed, strict=True):
+        scores[i][question] = score
     result: list[tuple[Claim, ...]] = [()] * len(asked)
-    for i in kept:
-        way = ways[i]
-        assert way is not None
-        scores[i, "what"] = way[1]
-        result[i] = tuple(
-            Claim(
-                entity=asked[i].entity,
-                question=question,
-                start=answer.start,
-                end=answer.end,
-                score=answer.score,
-                entailment=scores[i, question],
-                factuality="asserted" if question == "source" else way[0],
-            )
-            for question, answer in found[i].items()
-            if scores[i, question] >= CLAIM_ENTAILMENT and answer.score >= CLAIM_SCORE
-        )
+    for i, (how, surely) in kept.items():
+        lang = language(asked[i], reader)
+        result[i] = _entailed(asked[i].entity, found[i], how, {**scores[i], "what": surely}, lang)
     return result
+
+
+def _statements(one: Asked, found: Mapping[Question, Answer], how: Factuality, lang: Language) -> dict[Question, str]:
+    """What each answer but the main one says, as a sentence that the text may entail."""
+    words = {question: one.text[answer.start : answer.end] for question, answer in found.items()}
+    return {
+        question: statement(question, one.name, words["what"], text, how, lang)
+        for question, text in words.items()
+        if question != "what"
+    }
+
+
+def _entailed(
+    entity: str, found: Mapping[Question, Answer], how: Factuality, scores: Mapping[Question, float], lang: Language
+) -> tuple[Claim, ...]:
+    """The claims of one text that it entails by these probabilities, and whose spans are sure enough."""
+    return tuple(
+        Claim(
+            entity=entity,
+            question=question,
+            start=answer.start,
+            end=answer.end,
+            score=answer.score,
+            entailment=scores[question],
+            factuality="asserted" if question == "source" else how,
+        )
+        for question, answer in found.items()
+        if scores[question] >= CLAIM_ENTAILMENT and answer.score >= CLAIM_SCORE[lang]
+    )
 
 
 def language(one: Asked, reader: Reader) -> Language:
@@ -178,45 +181,6 @@ def language(one: Asked, reader: Reader) -> Language:
         return "en"
     at = max(one.text.find(one.name), 0)
     return spoken(one.text, (at, at + len(one.name)), reader.languages, "en")
-
-
-class Judge:
-    """Judges texts by a table of risk events. Its rankings, one for each language that the reader reads, are made once,
-    from the events' examples."""
-
-    def __init__(self, events: Events, reader: Reader) -> None:
-        self.events, self._reader = events, reader
-        readable: tuple[Language, ...] = ("en", "zh") if "zh" in reader.languages else ("en",)
-        self._rankings = {lang: self._ranking(lang) for lang in readable}
-
-    def _ranking(self, lang: Language) -> Ranking:
-        pairs = texts_of(self.events, lang)
-        return Ranking([key for key, _ in pairs], self._reader.embed([text for _, text in pairs]))
-
-    def risks(self, asked: Sequence[Asked]) -> list[tuple[Risk, ...]]:
-        """The events that each text entails about its entity, surest first."""
-        if not asked:
-            return []
-        premises = [premise(one.text, one.name) for one in asked]
-        langs = [language(one, self._reader) for one in asked]
-        vectors = self._reader.embed(premises)
-        nearest = [self._rankings[lang].nearest(vectors[i : i + 1], NEAREST_EVENTS)[0] for i, lang in enumerate(langs)]
-        places = [(i, key) for i, keys in enumerate(nearest) for key in keys]
-        sentences = {(i, key): self.events[key].sentence(asked[i].name, langs[i]) for i, key in places}
-        pairs = [(premises[i], sentences[i, key]) for i, key in places]
-        found: list[list[Risk]] = [[] for _ in asked]
-        for (i, key), probabilities in zip(places, self._reader.infer(pairs), strict=True):
-            if probabilities[0] >= RISK_ENTAILMENT:
-                found[i].append(
-                    Risk(
-                        entity=asked[i].entity,
-                        event=key,
-                        severity=self.events[key].severity,
-                        sentence=sentences[i, key],
-                        score=float(probabilities[0]),
-                    )
-                )
-        return [tuple(sorted(risks, key=lambda risk: (-risk.score, risk.event))) for risks in found]
 
 
 MOST_CHARACTERS = 700
@@ -230,6 +194,11 @@ def premise(text: str, name: str) -> str:
     start, _ = sentence_of(text, at, at + len(name))
     start = max(start, at - MOST_CHARACTERS // 2)  # a text without full stops must not push the name out
     return text[start : start + MOST_CHARACTERS]
+
+
+def naming(premise: str, name: str) -> str:
+    """The sentences of a premise that name the entity; all of it where none does."""
+    return "".join(sentence for sentence in sentences(premise) if name in sentence).strip() or premise
 
 
 def first_names(text: str, spans: Iterable[tuple[str, int, int]]) -> dict[str, str]:

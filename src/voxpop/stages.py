@@ -6,13 +6,13 @@ letter; whatever else it raises is the worker's to isolate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from voxpop.errors import Refused
 from voxpop.log.base import Message, Record
 from voxpop.reading import read
-from voxpop.records import ERASED, DeadLetter, Document, Item, Reading, decode, digest, document_id, encode
+from voxpop.records import ERASED, TOPICS, DeadLetter, Document, Item, Reading, decode, digest, document_id, encode
 from voxpop.text import stories
 from voxpop.text.clean import clean, clean_url
 from voxpop.text.entities import Linker
@@ -20,11 +20,8 @@ from voxpop.text.language import detect
 from voxpop.text.mask import mask, mask_document
 
 if TYPE_CHECKING:
-    from voxpop.claims import Judge
     from voxpop.models import Reader
-
-TOPICS: Mapping[str, str] = {"news": "items.news", "social": "items.social", "document": "documents"}
-"""The topics of the log: items by channel, keyed by source id; documents keyed by their first entity."""
+    from voxpop.risks import Judge
 
 
 class Prepared(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,18 @@ from voxpop.models.bert import ADAPTED, layers_of
 from voxpop.models.checkpoint import BUNDLED, find_encoder
 from voxpop.models.classifier import open_tensors
 from voxpop.models.profile import ADAPTER, HEAD, INFERENCES, SHIPPED, Task
-from voxpop.training.export import _save, write_profile
+from voxpop.training.export import save_tensors, write_profile
 
 RANK = 2
 SCALE = 2.0
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """A reader sets the threads of the whole process; they are what they were when a test ends."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -62,5 +70,5 @@ def random_task(
             adapter[f"base_model.model.{name}.lora_{side}.weight"] = 0.05 * torch.randn(shape, generator=chance)
     head = {"weight": 0.3 * torch.randn((len(labels), hidden), generator=chance), "bias": torch.zeros(len(labels))}
     about = {"task": task, "encoder": files.sha256, "scale": SCALE, "labels": list(labels)}
-    _save(folder / ADAPTER, adapter, about)
-    _save(folder / HEAD, head, {**about, **(head_says or {})})
+    save_tensors(folder / ADAPTER, adapter, about)
+    save_tensors(folder / HEAD, head, {**about, **(head_says or {})})

@@ -56,7 +56,7 @@ def test_packed_batches_keep_the_order_and_the_budget() -> None:
 
 
 def test_tasks_answer_alike_packed_and_padded() -> None:
-    stated, encoder = read_profile("bundled"), TextEncoder(FILES.tokenizer)
+    stated, encoder = read_profile("english"), TextEncoder(FILES.tokenizer)
     found: list[tuple[np.ndarray, ...]] = []
     spans = []
     assert stated.qa is not None
@@ -91,16 +91,16 @@ def test_weights_with_a_prefix_are_padded(sequences: list[Tokens]) -> None:
 def test_devices_are_named_and_must_be_there() -> None:
     for name in ("gpu", "cuda:x", "cpu:1", "", "cuda:-1"):
         with pytest.raises(ModelError, match="No device is named"):
-            models.load("bundled", device=name)
+            models.load("english", device=name)
     with pytest.raises(ModelError, match="is not there: torch sees"):
-        models.load("bundled", device="cuda:63")
+        models.load("english", device="cuda:63")
     assert choose_dtype("auto", torch.device("cuda")) is torch.bfloat16
     assert choose_dtype("float32", torch.device("cuda")) is torch.float32
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA card")
 def test_a_card_gives_the_labels_of_the_processor() -> None:
-    card, processor = (models.load("bundled", device=device) for device in ("cuda", "cpu"))
+    card, processor = (models.load("english", device=device) for device in ("cuda", "cpu"))
     for texts in (TEXTS, TEXTS[1:2], [f"{text} {n}" for n in range(60) for text in TEXTS]):
         ours, theirs = card.topics(texts), processor.topics(texts)
         assert np.abs(ours - theirs).max() < 0.01

@@ -14,6 +14,7 @@ from voxpop.models import Target
 from voxpop.models.bert import encode, inputs, pool
 from voxpop.models.encoding import MASK
 from voxpop.models.explain import Explainer, Explanation, Word
+from voxpop.models.profile import read_profile
 from voxpop.models.reader import Reader
 from voxpop.records import SENTIMENTS
 
@@ -35,12 +36,12 @@ def mentions(text: str, name: str) -> Spans:
 
 @pytest.fixture(scope="module")
 def explainer() -> Explainer:
-    return Explainer("bundled")
+    return Explainer("english")
 
 
 @pytest.fixture(scope="module")
 def reader() -> Reader:
-    return models.load("bundled")
+    return models.load("english")
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +56,15 @@ def cases(explainer: Explainer) -> list[Case]:
 @torch.inference_mode()
 def change(explainer: Explainer, case: Case, label: int) -> float:
     """How far the log-probability moves from the text whose words are all [PAD] to the text, by plain evaluation."""
-    tokens, _ = explainer._encoder.traced(case.text, case.spans, 128)
+    network = explainer._loaded[str(read_profile("english").sentiment.adapter)]
+    tokens, _ = network._encoder.traced(case.text, case.spans, 128)
     inner = [token if token == MASK else 0 for token in tokens.ids[1:-1]]
     results = []
     for ids in (tokens.ids, [tokens.ids[0], *inner, tokens.ids[-1]]):
         batch = inputs([tokens._replace(ids=ids)], len(ids))
-        features = pool(encode(explainer._weights, batch), batch)
-        logits = features @ explainer._head["weight"].T + explainer._head["bias"]
-        results.append(float((logits / explainer._temperature).log_softmax(dim=1)[0, label]))
+        features = pool(encode(network._weights, batch), batch)
+        logits = features @ network._head["weight"].T + network._head["bias"]
+        results.append(float((logits / network._temperature).log_softmax(dim=1)[0, label]))
     return results[0] - results[1]
 
 
@@ -172,3 +174,30 @@ def test_two_mentions_are_both_hidden_and_a_long_text_is_explained_around_them(e
     assert all(end <= a or start >= b for start, end, _ in found.words for a, b in spans)
     assert "lenders" in [text[word.start : word.end] for word in found.words]
     assert min(word.start for word in found.words) > 500
+
+
+@pytest.mark.slow
+def test_what_n_grams_move_is_part_of_the_shares() -> None:
+    explainer = Explainer("chinese")
+    text, name = "沐川股份被立案调查，沐川股份股价跌停，持有人说再也不信了", "沐川股份"
+    spans = mentions(text, name)
+    found = explainer.sentiment(text, spans)
+    network = explainer._loaded[str(read_profile("chinese").sentiment.adapter)]
+    assert network._ngrams is not None
+    tokens, _ = network._encoder.traced(text, spans, 128)
+    inner = [token if token == MASK else 0 for token in tokens.ids[1:-1]]
+    of_gram, added = network._ngrams.by_gram(tokens.ids)
+    alone = [all(tokens.ids[1 + i] == MASK for i in range(a, a + n)) for _, a, n in zip(*of_gram, strict=True)]
+    results = []
+    with torch.inference_mode():
+        for ids, beside in (
+            (tokens.ids, network._ngrams.logits([tokens])[0]),
+            ([tokens.ids[0], *inner, tokens.ids[-1]], added[alone].sum(axis=0)),
+        ):
+            batch = inputs([tokens._replace(ids=ids)], len(ids))
+            features = pool(encode(network._weights, batch), batch)
+            logits = features @ network._head["weight"].T + network._head["bias"] + torch.from_numpy(beside)
+            results.append((logits / network._temperature).log_softmax(dim=1)[0, SENTIMENTS.index(found.label)])
+    change = float(results[0] - results[1])
+    assert sum(word.share for word in found.words) == pytest.approx(change, abs=found.error + 0.01)
+    assert found.label == "negative"

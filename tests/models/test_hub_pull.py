@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import Result
 
+from tests import commands
 from tests.models.checkpoints import INFERENCES, SENTIMENTS, make
 from tests.models.hub_server import COMMIT, Hub, serving
 from voxpop import models
@@ -215,14 +217,18 @@ def run(home: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True, env=own, timeout=120)
 
 
+def again(home: Path, *words: str, code: int = 0) -> Result:
+    """The same within this process, where the hub and the width of a line are what they were when it began."""
+    return commands.on("")("models", *words, code=code, VOXPOP_HOME=str(home))
+
+
 def test_the_commands_from_nothing_to_verified(hub: Hub, path: str, home: Path) -> None:
-    before = run(home, "verify", path)
-    assert before.returncode == 1
+    before = again(home, "verify", path, code=1)
     assert before.stderr.strip().endswith("was not pulled: `voxpop models pull mine` fetches it.")
     pulled = run(home, "pull", path, "--json", HF_ENDPOINT=hub.url)
     assert pulled.returncode == 0, pulled.stderr
     assert [one["commit"] for one in json.loads(pulled.stdout)["checkpoints"]] == [COMMIT, COMMIT]
-    shown = json.loads(run(home, "show", path, "--json").stdout)
+    shown = json.loads(again(home, "show", path, "--json").stdout)
     assert shown["tasks"]["sentiment"] | {"labels": []} == {
         "labels": [],
         "max_tokens": 48,
@@ -230,7 +236,7 @@ def test_the_commands_from_nothing_to_verified(hub: Hub, path: str, home: Path) 
         "pulled": COMMIT,
         "weights": "some/feeling",
     }
-    assert json.loads(run(home, "verify", path, "--json").stdout)["ok"] is True
+    assert json.loads(again(home, "verify", path, "--json").stdout)["ok"] is True
 
 
 def test_a_pull_that_fails_says_so_in_one_line(path: str, home: Path) -> None:
@@ -241,7 +247,7 @@ def test_a_pull_that_fails_says_so_in_one_line(path: str, home: Path) -> None:
 
 
 def test_the_list_says_what_is_there(home: Path) -> None:
-    rows = {row["profile"]: row for row in json.loads(run(home, "list", "--json").stdout)}
+    rows = {row["profile"]: row for row in json.loads(again(home, "list", "--json").stdout)}
     assert rows["bundled"]["there"] is True
     assert rows["hub-en"] == {
         "profile": "hub-en",
@@ -251,5 +257,5 @@ def test_the_list_says_what_is_there(home: Path) -> None:
         "there": False,
     }
     assert "voxpop models pull hub-en" in " ".join(run(home, "list", COLUMNS="200").stdout.split())
-    assert run(home, "verify", "bundled").returncode == 0
-    assert "nothing to fetch" in run(home, "pull", "bundled").stdout
+    again(home, "verify", "bundled")
+    assert "nothing to fetch" in again(home, "pull", "bundled").stdout

@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from voxpop.errors import ModelError
-from voxpop.models.profile import Profile, read_profile, shipped
+from voxpop.models.profile import Profile, RiskWeights, read_profile, shipped
 
 
 @pytest.fixture
 def profile() -> Profile:
-    return read_profile("bundled")
+    return read_profile("english")
 
 
 ENCODERS = {"all-MiniLM-L6-v2": "ab" * 32}
@@ -21,12 +21,13 @@ ENCODERS = {"all-MiniLM-L6-v2": "ab" * 32}
 
 def test_the_version_is_the_name_and_a_hash_of_what_decides_a_result(profile: Profile) -> None:
     version = profile.version(ENCODERS, "torch.bfloat16")
-    assert version == read_profile("bundled").version(ENCODERS, "torch.bfloat16")
-    assert version.startswith("bundled-")
+    assert version == read_profile("english").version(ENCODERS, "torch.bfloat16")
+    assert version.startswith("english-")
     topic = profile.topic
     others = [
         profile.version(ENCODERS, "torch.float32"),
         profile.version({"all-MiniLM-L6-v2": "cd" * 32}, "torch.bfloat16"),
+        msgspec.structs.replace(profile, risks=RiskWeights(bias=-9.0)).version(ENCODERS, "torch.bfloat16"),
         *(
             msgspec.structs.replace(profile, topic=changed).version(ENCODERS, "torch.bfloat16")
             for changed in (
@@ -36,7 +37,7 @@ def test_the_version_is_the_name_and_a_hash_of_what_decides_a_result(profile: Pr
             )
         ),
     ]
-    assert len({version, *others}) == 6
+    assert len({version, *others}) == 7
 
 
 def test_the_bundled_profile_lists_twenty_topics_in_order(profile: Profile) -> None:
@@ -67,6 +68,6 @@ def test_a_malformed_profile_is_refused(tmp_path: Path, before: str, after: str,
     from voxpop.models.profile import SHIPPED
 
     path = tmp_path / "mine.toml"
-    path.write_text((SHIPPED / "bundled.toml").read_text("utf-8").replace(before, after), encoding="utf-8")
+    path.write_text((SHIPPED / "english.toml").read_text("utf-8").replace(before, after), encoding="utf-8")
     with pytest.raises(ModelError, match=said):
         read_profile(str(path))

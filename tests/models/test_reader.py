@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -40,27 +39,20 @@ def targets_of(texts: list[str]) -> list[Target]:
 
 def write_variant(path: Path, before: str, after: str) -> str:
     """The shipped profile with something else in it."""
-    stated = (SHIPPED / "bundled.toml").read_text("utf-8").replace('"../models/', f'"{SHIPPED.parent}/models/')
+    stated = (SHIPPED / "english.toml").read_text("utf-8").replace('"../models/', f'"{SHIPPED.parent}/models/')
     path.write_text(stated.replace(before, after), encoding="utf-8")
     return str(path)
 
 
 @pytest.fixture(scope="module")
 def reader() -> Reader:
-    return models.load("bundled")
+    return models.load("english")
 
 
 @pytest.fixture(scope="module", params=["float32", "bfloat16"])
 def exact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Reader]:
     path = write_variant(tmp_path_factory.mktemp("profile") / "p.toml", 'dtype = "auto"', f'dtype = "{request.param}"')
     return path, models.load(path, threads=2)
-
-
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def test_shapes_and_sums(reader: Reader) -> None:
@@ -172,7 +164,7 @@ def test_plain_cases(reader: Reader) -> None:
 def broken(tmp_path: Path) -> str:
     """A profile over a copy of the shipped adapters."""
     shutil.copytree(SHIPPED.parent, tmp_path / "data")
-    return str(tmp_path / "data" / "profiles" / "bundled.toml")
+    return str(tmp_path / "data" / "profiles" / "english.toml")
 
 
 def folder_of(profile: str) -> Path:
@@ -229,4 +221,4 @@ def test_another_checkpoint_than_the_one_named(tmp_path: Path, monkeypatch: pyte
     (package / "model" / "model.safetensors").write_bytes(b"other weights")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModelError, match=r"model\.safetensors is not the one its profile names"):
-        models.load("bundled")
+        models.load("english")

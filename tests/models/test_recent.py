@@ -66,7 +66,7 @@ def test_fingerprints_tell_apart_what_differs() -> None:
 
 @pytest.fixture
 def reader() -> Reader:
-    return models.load("bundled", threads=2)
+    return models.load("english", threads=2)
 
 
 def test_a_reader_computes_again_only_what_it_has_forgotten(reader: Reader) -> None:

@@ -98,7 +98,7 @@ import resource, sys
 import numpy as np
 from voxpop import models
 
-reader = models.load("bundled", threads=1, batch_tokens=1 << 20)
+reader = models.load("english", threads=1, batch_tokens=1 << 20)
 texts = [("profit fell " * 60) + str(n) for n in range(400)]
 expected = reader.backend.topics(texts[:4])
 pages = int(open("/proc/self/statm").read().split()[0])

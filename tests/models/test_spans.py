@@ -79,6 +79,20 @@ def test_a_span_never_ends_before_it_begins_and_is_never_too_long() -> None:
     assert (scores.item(), places[0, 0].tolist()) == (20.0, [2, 1 + LONGEST])
 
 
+def test_a_span_stays_within_its_line() -> None:
+    first, last = torch.tensor([[0.0, 9.0, 1.0, 5.0]]), torch.tensor([[0.0, 1.0, 4.0, 9.0]])
+    assert best_spans(first, last, 1)[1].tolist() == [[[1, 3]]]
+    scores, places = best_spans(first, last, 2, torch.tensor([[0, 0, 1, 1]]))
+    assert (scores.tolist(), places.tolist()) == ([[14.0, 10.0]], [[[3, 3], [1, 1]]])
+
+
+@pytest.mark.parametrize("before", ["", "word " * 400])
+def test_no_answer_runs_from_the_headline_into_the_story(exact: SpanReader, before: str) -> None:
+    text = f"{before}Calder recalls drums after leaks\nLenders of Calder asked for cash\n🚀 公司停产"
+    for answer in exact.spans([(QUESTION, text), (QUESTION, STORY)], 50)[0]:
+        assert "\n" not in text[answer.start : answer.end]
+
+
 def test_where_no_answer_may_begin_every_score_is_minus_infinity_and_more_is_asked_than_there_is() -> None:
     first, last = torch.full((2, 3), -torch.inf), torch.full((2, 3), -torch.inf)
     first[:, 0] = last[:, 0] = 1.0
@@ -123,6 +137,7 @@ class Plain:
         """The best span in characters, and its score less the least of no answer."""
         asked = self._tokenizer.encode(question, add_special_tokens=False).ids
         coded = self._tokenizer.encode(text, add_special_tokens=False)
+        offsets = coded.offsets  # made anew each time it is asked for
         size = self._room - len(asked) - 3
         nulls: list[float] = []
         found: list[tuple[float, int, int]] = []
@@ -139,7 +154,7 @@ class Plain:
             nulls.append(firsts[0] + lasts[0])
             for i in range(second, len(ids) - 1):
                 for j in range(i, min(i + LONGEST, len(ids) - 1)):
-                    left, right = coded.offsets[begin + i - second][0], coded.offsets[begin + j - second][1]
+                    left, right = offsets[begin + i - second][0], offsets[begin + j - second][1]
                     found.append((firsts[i] + lasts[j], left, right))
         score, left, right = max(found)
         return left, right, score - min(nulls)
@@ -186,7 +201,8 @@ def test_spans_begin_and_end_at_words_of_the_text_as_it_stands(exact: SpanReader
     (spans,) = exact.spans([(QUESTION, text)], 1000)
     starts = [text.index(word) for word in words]
     ends = [start + len(word) for start, word in zip(starts, words, strict=True)]
-    expected = {(starts[i], ends[j]) for i in range(len(words)) for j in range(i, len(words))}
+    runs = ((i, j) for i in range(len(words)) for j in range(i, len(words)))
+    expected = {(starts[i], ends[j]) for i, j in runs if "\n" not in text[starts[i] : ends[j]]}
     assert {(answer.start, answer.end) for answer in spans} == expected
 
 

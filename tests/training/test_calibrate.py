@@ -7,6 +7,7 @@ import pytest
 from scipy.special import expit, softmax
 
 from voxpop.training.calibrate import calibration_error, platt, scaled, temperature
+from voxpop.training.judge import best_threshold
 
 
 def drawn(divisor: float, count: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
@@ -53,3 +54,15 @@ def test_calibration_error_by_hand() -> None:
     right = np.array([True, False, True, True])
     assert calibration_error(confidence, right, bins=2) == pytest.approx((0.1 + 0.1) / 2)
     assert calibration_error(np.array([]), np.array([], dtype=bool)) == 0
+
+
+@pytest.mark.parametrize("without", [1, 3])
+def test_the_threshold_of_answers_does_not_follow_the_share_of_questions_without_one(without: int) -> None:
+    margins = np.array([5.0, 4.0, 3.0, *[2.0] * without, 1.0, *[0.0] * without])
+    overlaps = np.array([1.0, 1.0, 0.5, *[0.0] * without, 1.0, *[0.0] * without])
+    unanswerable = np.array([False, False, False, *[True] * without, False, *[True] * without])
+    assert best_threshold(margins, overlaps, unanswerable) == 2.5
+
+
+def test_a_span_is_given_to_every_question_where_all_have_an_answer() -> None:
+    assert best_threshold(np.array([1.0, 0.0]), np.array([0.5, 0.5]), np.array([False, False])) < 0

@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         data = less if task in ("nli", "qa") else few
         train(task, [data], folder / task, FEW, encoder=str(folder / "encoder"), quiet=True)
     write_profile(folder / "zh.toml", [folder / task for task in TASKS], ("zh",), str(folder / "encoder"))
-    (folder / "both.toml").write_text('name = "both"\n[routes]\nen = "bundled"\nzh = "./zh.toml"\n', encoding="utf-8")
+    (folder / "both.toml").write_text('name = "both"\n[routes]\nen = "english"\nzh = "./zh.toml"\n', encoding="utf-8")
     return folder
 
 
@@ -75,7 +75,7 @@ def test_another_encoder_than_the_one_trained_over_is_refused(folder: Path, tmp_
 
 
 def test_each_text_is_read_by_the_networks_of_its_language(folder: Path, both: Reader) -> None:
-    english, chinese = models.load("bundled", threads=1), models.load(str(folder / "zh.toml"), threads=1)
+    english, chinese = models.load("english", threads=1), models.load(str(folder / "zh.toml"), threads=1)
     assert both.languages == {"en", "zh"}
     assert both.version.startswith("both-")
     texts = ["Calder was fined by the regulator.", "恒远银行被监管部门罚款。", "恆遠銀行被監管部門罰款。"]
@@ -94,7 +94,7 @@ def test_of_a_mixed_text_each_entity_is_read_in_the_language_of_its_sentence(fol
     text = "Calder was fined by the regulator on Monday, it said. 恒远银行股价大涨，投资者一片欢呼。"
     asked = [Target(text, ((text.index(name), text.index(name) + len(name)),)) for name in ("Calder", "恒远银行")]
     found = both.sentiment(asked)
-    for one, target, profile in zip(found, asked, ("bundled", str(folder / "zh.toml")), strict=True):
+    for one, target, profile in zip(found, asked, ("english", str(folder / "zh.toml")), strict=True):
         assert np.array_equal(one, models.load(profile, threads=1).sentiment([target])[0])
 
 
@@ -109,7 +109,7 @@ def test_embeddings_of_two_languages_stand_at_right_angles(both: Reader) -> None
 
 def test_profiles_that_cannot_stand_beside_each_other_are_refused(folder: Path) -> None:
     path = folder / "bad.toml"
-    path.write_text('name = "bad"\n[routes]\nzh = "bundled"\n', encoding="utf-8")
+    path.write_text('name = "bad"\n[routes]\nzh = "english"\n', encoding="utf-8")
     with pytest.raises(ModelError, match="which does not read it"):
         models.load(str(path))
     path.write_text('name = "bad"\n[routes]\n', encoding="utf-8")
@@ -124,7 +124,7 @@ def test_profiles_that_cannot_stand_beside_each_other_are_refused(folder: Path) 
 
 @pytest.mark.parametrize("path", [OWN, GOLD], ids=lambda path: path.parent.name)
 def test_every_label_is_known_and_every_claim_stands_where_it_says(path: Path) -> None:
-    topics, events = set(read_profile("bundled").topic.labels), shipped().keys()
+    topics, events = set(read_profile("english").topic.labels), shipped().keys()
     for row in read_rows(path):
         assert row["topic"] in topics
         assert set(row["events"]) <= events

@@ -68,7 +68,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(data: Path, whole: Path, tmp_p
 
 
 def test_what_was_trained_can_be_loaded(data: Path, whole: Path, tmp_path: Path) -> None:
-    topics = models.load("bundled").topic_labels
+    topics = models.load("english").topic_labels
     path = tmp_path / "mine.toml"
     write_profile(path, [Path(models.__file__).parents[1] / "data" / "models" / "topic-en", whole])
     reader = models.load(str(path))

@@ -14,7 +14,10 @@ from typer.testing import CliRunner
 from voxpop.cli import app, evaluate  # noqa: F401 - a program of one command would have no command names
 from voxpop.cli import train as command
 from voxpop.errors import SettingError
-from voxpop.models.profile import ADAPTER
+from voxpop.models.classifier import open_tensors
+from voxpop.models.ngrams import NGRAMS
+from voxpop.models.profile import ADAPTER, HEAD
+from voxpop.training.ngrams import BUCKETS
 from voxpop.training.options import Options, chosen
 from voxpop.training.prepare import key_of, prepare
 from voxpop.training.search import FACTOR, RANKS, _study, best_options
@@ -75,9 +78,9 @@ def test_what_contradicts_is_said(arguments: list[str], said: str, tmp_path: Pat
     assert said in " ".join(done.output.split())
 
 
-def test_the_command_searches_augments_and_trains(data: Path, tmp_path: Path) -> None:
+def test_the_command_searches_augments_trains_and_adds_n_grams(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    switches = ["--search", "1", "--augment", "typos,entities", "--epochs", "1", "--repeat", "made_up=2"]
+    switches = ["--search", "1", "--augment", "typos,entities", "--epochs", "1", "--repeat", "made_up=2", "--ngrams"]
     few = ["--contrasts", "0", "--threads", "1", "--batch-tokens", "600", "--json"]
     done = CliRunner().invoke(app, ["train", "sentiment", "--data", str(data), "--out", str(out), *switches, *few])
     assert done.exit_code == 0, done.output
@@ -91,6 +94,7 @@ def test_the_command_searches_augments_and_trains(data: Path, tmp_path: Path) ->
     # Twice each row, then copies for three in ten; some rows have no name to swap.
     assert 2.3 * len(plain) < metrics["rows"]["train"] <= 2.6 * len(plain) + 1
     assert (out / ADAPTER).exists()
+    assert open_tensors(out / HEAD).tensors[NGRAMS].shape == (BUCKETS, 3)
     assert json.loads((out / "metrics.json").read_text("utf-8")) == metrics
 
 

@@ -16,6 +16,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -90,37 +91,100 @@ def version(events: Events) -> str:
     return digest(*(part for key, event in sorted(events.items()) for part in (key, repr(event))), size=4)
 
 
+NEAREST_TEXTS = 3
+"""A text is as like an event as the mean of so many texts of the event's that it is nearest to: the nearest alone is
+often near by a name or a trade."""
+
+
+class Likeness(NamedTuple):
+    """How like a text is to what speaks of each event: cosines, in the order of ``keys``."""
+
+    keys: tuple[str, ...]
+    of_event: NDArray[np.float64]
+    quiet: float
+    """How like it is to what reports no event."""
+
+    def nearest(self, most: int) -> list[str]:
+        """The ``most`` events that it is most like, in that order."""
+        return [self.keys[i] for i in np.argsort(-self.of_event, kind="stable")[:most]]
+
+    def value(self, key: str) -> float:
+        """How like it is to the event."""
+        return float(self.of_event[self.keys.index(key)])
+
+    def lead(self, key: str) -> float:
+        """How much more like it is to the event than to any other; negative where another is nearer."""
+        others = np.delete(self.of_event, self.keys.index(key))
+        return self.value(key) - float(others.max(initial=-1.0))
+
+
 class Ranking:
-    """Which events a text may be about, by the nearest of each event's examples.
+    """Which events a text may be about, by the nearest of each event's texts.
 
     Args:
-        events: the table.
-        texts: of each row of ``vectors``, the event that it belongs to.
+        owners: of each row of ``vectors``, the event that it belongs to.
         vectors: unit vectors (texts, d) of the events' sentences and examples.
+        quiet: unit vectors (texts, d) of what reports no event.
     """
 
-    def __init__(self, owners: Sequence[str], vectors: NDArray[np.float32]) -> None:
+    def __init__(
+        self, owners: Sequence[str], vectors: NDArray[np.float32], quiet: NDArray[np.float32] | None = None
+    ) -> None:
         self.keys = tuple(dict.fromkeys(owners))
         self._vectors = vectors
-        index = {key: i for i, key in enumerate(self.keys)}
-        self._owner = np.array([index[owner] for owner in owners], dtype=np.int64)
+        self._rows = [np.flatnonzero([owner == key for owner in owners]) for key in self.keys]
+        self._quiet = np.zeros((0, vectors.shape[1]), dtype=np.float32) if quiet is None else quiet
 
-    def nearest(self, vectors: NDArray[np.float32], most: int) -> list[list[str]]:
-        """The ``most`` events nearest to each of ``vectors`` (n, d), nearest first."""
-        similarity = vectors @ self._vectors.T  # (n, texts)
-        best = np.full((len(vectors), len(self.keys)), -np.inf, dtype=np.float32)
-        for column, owner in enumerate(self._owner):
-            best[:, owner] = np.maximum(best[:, owner], similarity[:, column])
-        order = np.argsort(-best, axis=1, kind="stable")[:, :most]
-        return [[self.keys[i] for i in row] for row in order]
+    def likeness(self, vector: NDArray[np.float32]) -> Likeness:
+        """How like the text of a unit vector (d,) is to the texts of each event.
+
+        One text at a time: a product with a whole batch would round by who else is in it.
+        """
+        near = self._vectors @ vector
+        of_event = np.array([_mean_of_nearest(near[rows]) for rows in self._rows], dtype=np.float64)
+        return Likeness(self.keys, of_event, _mean_of_nearest(self._quiet @ vector))
+
+
+def _mean_of_nearest(cosines: NDArray[np.float32]) -> float:
+    """0 where there is no text."""
+    return float(np.sort(cosines)[-NEAREST_TEXTS:].mean(dtype=np.float64)) if len(cosines) else 0.0
+
+
+COMPANY: Mapping[str, str] = {"en": "the company", "zh": "该公司"}
+"""What stands for a company's name where texts are compared, which names would sway."""
+
+
+def hidden(text: str, name: str, lang: str) -> str:
+    """The text without the company's name.
+
+    >>> hidden("Acme was fined. Bolt paid Acme.", "Acme", "en")
+    'The company was fined. Bolt paid the company.'
+    """
+    company = COMPANY[lang]
+    if lang == "en":
+        text = re.sub(rf"(?:^|(?<=[.!?]\s)){re.escape(name)}", company.capitalize(), text)
+    return text.replace(name, company)
+
+
+def quiet_texts(lang: str) -> list[str]:
+    """Texts about a company that report no event: denials, fears, what befalls others, and everyday news."""
+    table = tomllib.loads((resources.files("voxpop.data") / "quiet.toml").read_text("utf-8"))
+    return list(table[lang])
 
 
 def texts_of(events: Events, lang: str = "en") -> list[tuple[str, str]]:
-    """(event, text) pairs to rank by: each event's sentence about "the company", and its examples; in Chinese, those
-    examples alone that are."""
+    """(event, text) pairs to rank by: each event's sentence about "the company", and its examples; in Chinese, of those
+    events that have a Chinese sentence, and those examples alone that are Chinese."""
     if lang == "zh":
         chinese = {key: [text for text in event.examples if _HAN.search(text)] for key, event in events.items()}
         return [
-            (key, text) for key, event in events.items() for text in (event.sentence("该公司", "zh"), *chinese[key])
+            (key, text)
+            for key, event in events.items()
+            if event.zh
+            for text in (event.sentence(COMPANY["zh"], "zh"), *chinese[key])
         ]
-    return [(key, text) for key, event in events.items() for text in (event.sentence("The company"), *event.examples)]
+    return [
+        (key, text)
+        for key, event in events.items()
+        for text in (event.sentence(COMPANY["en"].capitalize()), *event.examples)
+    ]

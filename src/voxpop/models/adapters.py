@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -37,6 +38,8 @@ class AdapterBackend:
     spans: SpanReader | None
     embedder: Embedder
     runner: Runner
+    space: str
+    """Names the encoder in whose dimensions :meth:`embed` places texts."""
 
     def topics(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Probabilities of shape (texts, topic labels), read off the head of each text."""
@@ -58,7 +61,7 @@ class AdapterBackend:
         return self.spans.answers(asked)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors of shape (texts, 384)."""
+        """Unit vectors of shape (texts, d)."""
         return self.embedder.vectors(self._heads(texts))
 
     def _encoder(self, task: Task) -> TextEncoder:
@@ -69,14 +72,21 @@ class AdapterBackend:
 
 
 def load_adapters(
-    stated: Profile, batch_tokens: int, *, threads: int = 0, device: torch.device = CPU, runner: Runner | None = None
+    stated: Profile,
+    batch_tokens: int,
+    *,
+    threads: int = 0,
+    device: torch.device = CPU,
+    runner: Runner | None = None,
+    home: Path | None = None,
 ) -> tuple[AdapterBackend, str]:
-    """The backend of a profile and its version; ``runner``: one that it shares with another backend.
+    """The backend of a profile and its version; ``runner``: one that it shares with another backend;
+    ``home``: the folder that keeps the number format.
 
     Raises:
         ModelError: an encoder, adapter or head is missing, corrupt or not the one that was named.
     """
-    dtype = choose_dtype(stated.dtype, device)
+    dtype = choose_dtype(stated.dtype, device, home=home)
     runner = runner or Runner(batch_tokens, threads=threads, engine=_engine(device, dtype))
     files = {name: find_encoder(name) for name in sorted({task.encoder for task in stated.tasks.values()})}
     weights = {name: open_encoder(found) for name, found in files.items()}
@@ -92,7 +102,9 @@ def load_adapters(
         spans = load_span_reader(task, *of_task, dtype, runner)
     embedder = Embedder({n: t.to(device, dtype) for n, t in weights[stated.topic.encoder].items()}, runner)
     version = stated.version({name: found.sha256 for name, found in files.items()}, str(dtype))
-    return AdapterBackend(stated, encoders, classifiers, spans, embedder, runner), version
+    of_topic = files[stated.topic.encoder]
+    space = (of_topic.layers or of_topic).name
+    return AdapterBackend(stated, encoders, classifiers, spans, embedder, runner, space), version
 
 
 def _engine(device: torch.device, dtype: torch.dtype) -> Engine:

@@ -1,8 +1,9 @@
 """Files of weights: where they lie, and whether they are the ones that a profile names. Only safetensors are read.
 
-An encoder is the bundled one, by its name, or a folder that ``voxpop pretrain`` made. The folder's ``encoder.json``
+An encoder is the bundled one, by its name, or a folder that ``voxpop pretrain`` or ``graft`` made. Its ``encoder.json``
 names the SHA-256 of every file in it that decides a result; its own SHA-256 is that of the encoder, which adapters
-name. So a profile whose adapters are checked has checked the encoder, its vocabulary and its folding too.
+name. So a profile whose adapters are checked has checked the encoder, its vocabulary and its folding too. A folder may
+hold embeddings of words alone, over the layers of another encoder, which it names.
 """
 
 from __future__ import annotations
@@ -28,20 +29,23 @@ MANIFEST = "encoder.json"
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an encoder's folder says of it: the languages that it was trained on, and the SHA-256 of its files."""
+    """What an encoder's folder says of it: the languages that it was trained on, the SHA-256 of its files, and the
+    encoder whose tensors it has where it has none of its own, by its name and SHA-256."""
 
     languages: tuple[Language, ...]
     sha256: dict[str, str]
+    layers: tuple[str, str] | None = None
 
 
 class EncoderFiles(NamedTuple):
     """A checked encoder: its folder, what adapters call it (the SHA-256 of its weights, or of its manifest), what
-    profiles call it, and the languages that it was trained on."""
+    profiles call it, the languages that it was trained on, and the encoder whose layers it has."""
 
     folder: Path
     sha256: str
     name: str = BUNDLED
     languages: tuple[Language, ...] = ("en",)
+    layers: EncoderFiles | None = None
 
     @property
     def weights(self) -> Path:
@@ -77,11 +81,17 @@ def find_encoder(name: str) -> EncoderFiles:
     return files
 
 
-def write_manifest(folder: Path, languages: Sequence[Language], files: Sequence[str]) -> None:
-    """States the files of ``folder`` in its manifest: the encoder is complete."""
-    hashes = {name: sha256_of(folder / name) for name in sorted(files)}
-    stated = json.dumps({"languages": list(languages), "sha256": hashes}, indent=1)
-    (folder / MANIFEST).write_text(stated + "\n", encoding="utf-8")
+def write_manifest(
+    folder: Path, languages: Sequence[Language], files: Sequence[str], layers: str | None = None
+) -> None:
+    """States the files of ``folder``, over the layers of the encoder of that name, in its manifest: it is complete."""
+    stated: dict[str, object] = {
+        "languages": list(languages),
+        "sha256": {name: sha256_of(folder / name) for name in sorted(files)},
+    }
+    if layers is not None:
+        stated["layers"] = [layers, find_encoder(layers).sha256]
+    (folder / MANIFEST).write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
 
 
 def _in_folder(folder: Path) -> EncoderFiles:
@@ -96,7 +106,13 @@ def _in_folder(folder: Path) -> EncoderFiles:
         raise ModelError(f"The manifest {path} of the encoder lacks a file.")
     for name, sha256 in stated.sha256.items():
         check(folder / name, sha256)
-    return EncoderFiles(folder, sha256_of(path), str(folder), stated.languages)
+    if stated.layers is None:
+        return EncoderFiles(folder, sha256_of(path), str(folder), stated.languages)
+    name, sha256 = stated.layers
+    layers = find_encoder(name)
+    if layers.sha256 != sha256:
+        raise ModelError(f"The encoder {folder} was made over {name} with SHA-256 {sha256}, not {layers.sha256}.")
+    return EncoderFiles(folder, sha256_of(path), str(folder), stated.languages, layers)
 
 
 def check(path: Path, sha256: str) -> None:

@@ -19,12 +19,17 @@ from voxpop.models.batching import Batch
 from voxpop.models.bert import Weights, merged
 from voxpop.models.checkpoint import EncoderFiles, check
 from voxpop.models.encoding import TextEncoder, Tokens
+from voxpop.models.ngrams import NGRAMS, Ngrams
 from voxpop.models.profile import ADAPTER, HEAD, STRIDE, DType, Task, TaskProfile
 from voxpop.models.running import Runner
+from voxpop.models.settled import bf16_pays
 from voxpop.models.spans import Decoding, SpanReader
 
 METADATA = "voxpop"
 """Key of the files' metadata: JSON with ``encoder`` (SHA-256) and ``scale`` (alpha / r)."""
+
+WORDS = "embeddings.word_embeddings.weight"
+"""The tensor (entries, d) with an embedding for each entry of the vocabulary."""
 
 
 class Opened(NamedTuple):
@@ -49,28 +54,40 @@ def open_tensors(path: Path) -> Opened:
 
 
 def open_encoder(files: EncoderFiles) -> dict[str, Tensor]:
-    """The tensors of an encoder, in float32 whatever its file holds.
+    """The tensors of an encoder, in float32 whatever its file holds, with those of the layers that it stands on.
 
     Raises:
         ModelError: the file is corrupt.
     """
-    return {name: tensor.float() for name, tensor in open_tensors(files.weights).tensors.items()}
+    below = {} if files.layers is None else open_encoder(files.layers)
+    return below | {name: tensor.float() for name, tensor in open_tensors(files.weights).tensors.items()}
+
+
+def fitting(files: EncoderFiles) -> set[str]:
+    """What the encoders are called whose adapters fit ``files``: itself, and the one whose layers it stands on."""
+    return {files.sha256} | ({files.layers.sha256} if files.layers is not None else set())
 
 
 class Classifier:
-    """Probabilities of one task's labels, calibrated by one ``temperature`` (Guo et al. 2017, arXiv 1706.04599)."""
+    """Probabilities of one task's labels, calibrated by one ``temperature`` (Guo et al. 2017, arXiv 1706.04599).
+
+    A head may have a linear part over n-grams, whose logits are added to the network's."""
 
     def __init__(self, task: str, weights: Weights, head: Weights, runner: Runner, temperature: float = 1.0) -> None:
         self._task, self._weights, self._head, self._runner = task, weights, head, runner
         self._temperature = temperature
+        self._ngrams = ngrams_of(head)
 
     def predict(self, sequences: Sequence[Tokens]) -> NDArray[np.float32]:
         """Probabilities (sequences, labels), each row independent of the others to the last bit on a processor."""
         result = np.zeros((len(sequences), len(self._head["bias"])), dtype=np.float32)
 
         def compute(batch: Batch) -> Tensor:
-            features = self._runner.engine.features(self._weights, [sequences[i] for i in batch.indices], batch.width)
-            return self._runner.engine.fetch((self._logits(features) / self._temperature).softmax(dim=1))
+            chosen = [sequences[i] for i in batch.indices]
+            logits = self._logits(self._runner.engine.features(self._weights, chosen, batch.width))
+            if self._ngrams is not None:
+                logits = logits + torch.from_numpy(self._ngrams.logits(chosen)).to(logits.device)
+            return self._runner.engine.fetch((logits / self._temperature).softmax(dim=1))
 
         for batch, probabilities in self._runner.run(self._task, [len(one.ids) for one in sequences], compute):
             result[batch.indices] = probabilities.numpy()
@@ -79,6 +96,11 @@ class Classifier:
     def _logits(self, features: Tensor) -> Tensor:
         # Not a matrix product: its kernel, and so its last bits, would follow from the number of rows.
         return (features[:, None, :] * self._head["weight"]).sum(dim=2) + self._head["bias"]
+
+
+def ngrams_of(head: Weights) -> Ngrams | None:
+    """The part of a head over n-grams, where it has one."""
+    return Ngrams(head[NGRAMS].cpu().numpy()) if NGRAMS in head else None
 
 
 class Embedder:
@@ -127,15 +149,16 @@ def load_weights(task: TaskProfile, files: EncoderFiles, encoder: Weights, dtype
         raise ModelError(f"The profile wants {task.max_tokens} tokens; the encoder {task.encoder} takes {places}.")
     adapter, about = open_tensors(task.adapter / ADAPTER)
     head, about_head = open_tensors(task.adapter / HEAD)
-    if about.get("encoder") != files.sha256:
+    if about.get("encoder") not in fitting(files):
         raise ModelError(f"The adapter in {task.adapter} was trained for another encoder than {task.encoder}.")
     try:
         weights = merged(encoder, adapter, float(about["scale"]))
         shapes = (tuple(head["weight"].shape), tuple(head["bias"].shape))
     except (KeyError, RuntimeError, ValueError) as error:
         raise ModelError(f"The adapter in {task.adapter} does not fit the encoder: {error}.") from error
-    if shapes != ((len(task.labels), features), (len(task.labels),)):
-        raise ModelError(f"The head in {task.adapter} has not the {len(task.labels)} labels of its profile.")
+    labels = len(task.labels)
+    if shapes != ((labels, features), (labels,)) or (NGRAMS in head and head[NGRAMS].shape[1:] != (labels,)):
+        raise ModelError(f"The head in {task.adapter} has not the {labels} labels of its profile.")
     cast = {name: tensor.to(dtype) for name, tensor in weights.items()}
     return Loaded(cast, {name: tensor.float() for name, tensor in head.items()}, about_head)
 
@@ -186,17 +209,19 @@ BF16_GAIN = 1.5
 """How much faster bfloat16 must be measured than float32 before a processor uses it."""
 
 
-def choose_dtype(wanted: DType, device: torch.device | None = None) -> torch.dtype:
+def choose_dtype(wanted: DType, device: torch.device | None = None, *, home: Path | None = None) -> torch.dtype:
     """The number format of the encoder on ``device`` (None: the processor).
 
-    "auto" is bfloat16 on a card, and on a processor that multiplies it in hardware and is measured, when this is
-    called, to do so at least ``BF16_GAIN`` times as fast as float32. `voxpop bench` says how many labels it changes.
+    "auto" is bfloat16 on a card, and on a processor that multiplies it in hardware and was measured to do so at least
+    ``BF16_GAIN`` times as fast as float32: the first time, where ``home`` keeps the answer, else when this is called.
+    `voxpop bench` says how many labels it changes.
     """
     if wanted != "auto":
         return torch.bfloat16 if wanted == "bfloat16" else torch.float32
     if device is not None and device.type == "cuda":
         return torch.bfloat16
-    return torch.bfloat16 if bf16_in_hardware() and _bf16_gain() >= BF16_GAIN else torch.float32
+    pays = bf16_in_hardware() and bf16_pays(home, lambda: _bf16_gain() >= BF16_GAIN)
+    return torch.bfloat16 if pays else torch.float32
 
 
 def bf16_in_hardware() -> bool:

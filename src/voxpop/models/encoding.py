@@ -56,15 +56,17 @@ class Tokens(NamedTuple):
 class Passage(NamedTuple):
     """One window of a text under a question, and where its tokens stand in the text.
 
-    The window's tokens are ``tokens.ids[tokens.second:-1]``; ``offsets`` has a half-open span for each.
+    The window's tokens are ``tokens.ids[tokens.second:-1]``; ``offsets`` has a half-open span for each, ``breaks``
+    the places of those that begin a line.
     """
 
     tokens: Tokens
     offsets: list[tuple[int, int]]
+    breaks: list[int]
 
 
-ENCODED_BYTES = 64_000_000
-"""Room for texts that were tokenised lately: a few thousand."""
+ENCODED_BYTES = 24_000_000
+"""Room for texts that were tokenised lately: those of a large batch, and what is asked about them."""
 
 _TOKEN_BYTES = 150
 """Of a tokenised text, roughly, each token takes so many."""
@@ -177,7 +179,8 @@ class TextEncoder:
             windows = []
             for start in window_starts(len(whole.ids), size, stride):
                 tokens = Tokens([*head, *whole.ids[start : start + size], *last], [], len(head))
-                windows.append(Passage(tokens, whole.offsets[start : start + size]))
+                offsets = whole.offsets[start : start + size]
+                windows.append(Passage(tokens, offsets, _line_starts(text, offsets)))
             result.append(windows)
         return result
 
@@ -202,6 +205,13 @@ class TextEncoder:
             blanked = [text.translate(self._folding) for text in blanked]
         encodings: list[Encoding] = self._tokenizer.encode_batch(blanked, add_special_tokens=False)
         return encodings
+
+
+def _line_starts(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
+    """Which tokens stand behind a line break, counted from the first."""
+    if "\n" not in text:
+        return []
+    return [i for i in range(1, len(offsets)) if "\n" in text[offsets[i - 1][1] : offsets[i][0]]]
 
 
 def _locate(encoding: Encoding, spans: Spans, mask: int) -> tuple[list[int], list[int]]:

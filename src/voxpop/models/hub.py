@@ -1,6 +1,6 @@
 """What a profile of public checkpoints answers with.
 
-Its sentiment is weaker than that of the bundled profile: the checkpoints were trained on whole texts, not on what is
+Its sentiment is weaker than that of the shipped one: the checkpoints were trained on whole texts, not on what is
 said of one entity. They are shown the sentences that mention it, as they are; two entities of one sentence get one
 answer. Its topics may be zero-shot. Its embeddings are those of the bundled encoder, which reads English.
 """
@@ -167,7 +167,7 @@ def load_hub(
     files = find(profile, home)
     for name in profile.repositories:
         check_files(name, files[name], profile.name)
-    dtype = choose_dtype(profile.dtype, device)
+    dtype = choose_dtype(profile.dtype, device, home=home)
     engine = Padded(device)
     runner = Runner(batch_tokens, threads=threads, engine=engine)
     networks = {

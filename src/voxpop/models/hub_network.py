@@ -76,29 +76,8 @@ def load_network(name: str, files: Files, task: str, dtype: torch.dtype, engine:
     _refuse_code(name, files.folder)
     if not any(file.endswith(".safetensors") for file in files.sha256):
         raise ModelError(f"The checkpoint {name} has no safetensors; pickled weights are never read.")
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    kind: Any = transformers.AutoModelForSequenceClassification
-    if task == "qa":
-        kind = transformers.AutoModelForQuestionAnswering
-    own: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
-        config = transformers.AutoConfig.from_pretrained(files.folder, **own)
-        if config.model_type not in READ:
-            raise ModelError(
-                f"The checkpoint {name} is a {config.model_type}; read are checkpoints of {', '.join(READ)}."
-            )
-        model, report = kind.from_pretrained(
-            files.folder,
-            config=config,
-            dtype=dtype,
-            use_safetensors=True,
-            attn_implementation="sdpa",
-            output_loading_info=True,
-            **own,
-        )
-        tokenizer = transformers.AutoTokenizer.from_pretrained(files.folder, use_fast=True, **own)
+        config, model, report, tokenizer = _opened(name, files.folder, task, dtype)
     except _BROKEN as error:
         raise ModelError(f"The checkpoint {name} cannot be read: {_line(error)}") from error
     _refuse_guesses(name, task, report)
@@ -109,6 +88,30 @@ def load_network(name: str, files: Files, task: str, dtype: torch.dtype, engine:
     typed = getattr(config, "type_vocab_size", 0) > 1
     limit = config.max_position_embeddings - shift
     return Network(model.eval().to(engine.device), encoder, names, limit, typed, engine)
+
+
+def _opened(name: str, folder: Path, task: str, dtype: torch.dtype) -> tuple[Any, nn.Module, dict[str, Any], Any]:
+    """What transformers makes of the folder: configuration, network, a report of what was lacking, and tokenizer."""
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    kind: Any = transformers.AutoModelForSequenceClassification
+    if task == "qa":
+        kind = transformers.AutoModelForQuestionAnswering
+    own: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    config = transformers.AutoConfig.from_pretrained(folder, **own)
+    if config.model_type not in READ:
+        raise ModelError(f"The checkpoint {name} is a {config.model_type}; read are checkpoints of {', '.join(READ)}.")
+    model, report = kind.from_pretrained(
+        folder,
+        config=config,
+        dtype=dtype,
+        use_safetensors=True,
+        attn_implementation="sdpa",
+        output_loading_info=True,
+        **own,
+    )
+    return config, model, report, transformers.AutoTokenizer.from_pretrained(folder, use_fast=True, **own)
 
 
 def _refuse_code(name: str, folder: Path) -> None:

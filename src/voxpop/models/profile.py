@@ -3,7 +3,7 @@
 A profile is a TOML file. The shipped ones are asked for by name, any other by its path; adapter folders are relative
 to the file:
 
-    name = "bundled"
+    name = "english"
     languages = ["en"]
     dtype = "auto"                      # or "float32", "bfloat16"
 
@@ -14,8 +14,8 @@ to the file:
     labels = ["Analyst Update", …]
     sha256 = { "adapter.safetensors" = "…", "head.safetensors" = "…" }
 
-An encoder of one's own, as ``voxpop pretrain`` makes it, is named by its folder: ``encoder = "./encoder-zh"``. A
-profile that gives each language another profile is that of :mod:`voxpop.models.routes`.
+An encoder of one's own, as ``voxpop pretrain`` or ``graft`` makes it, is named by its folder: ``encoder =
+"./encoder-zh"``. A profile that gives each language another profile is that of :mod:`voxpop.models.routes`.
 
 Profiles of public checkpoints are those of :mod:`voxpop.models.hub_profile`.
 """
@@ -60,6 +60,23 @@ class TaskProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_tokens: int
 
 
+class RiskWeights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A logistic model of how surely a text reports a risk event, the same for every event; ``voxpop events weigh``
+    fits it to a profile's networks. Those of no profile in particular take inference at its word.
+
+    Each number is the weight of one piece of :class:`voxpop.risks.Evidence`.
+    """
+
+    entailed: float = 1.0
+    entailed_by_sentences: float = 0.0
+    likeness: float = 0.0
+    lead: float = 0.0
+    over_quiet: float = 0.0
+    bias: float = 0.0
+    least: float = 0.5
+    """An event is reported from this probability on."""
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A profile as its file states it, adapter folders made absolute."""
 
@@ -69,6 +86,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sentiment: TaskProfile
     nli: TaskProfile | None = None
     qa: TaskProfile | None = None
+    risks: RiskWeights | None = None
     dtype: DType = "auto"
 
     @property
@@ -88,6 +106,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         for task in self.tasks.values():
             parts += [encoders[task.encoder], task.sha256[ADAPTER], task.sha256[HEAD], str(task.max_tokens)]
             parts += [str(len(task.labels)), *task.labels]
+        if self.risks is not None:
+            parts.append(repr(self.risks))
         return f"{self.name}-{digest(*parts, size=6)}"
 
 

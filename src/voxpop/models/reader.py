@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -16,9 +16,10 @@ from voxpop.models.adapters import load_adapters
 from voxpop.models.engine import batch_tokens_of, cores, find_device
 from voxpop.models.hub_profile import HubProfile, read_any
 from voxpop.models.kept import Kept
-from voxpop.models.profile import Profile, Task, read_toml
+from voxpop.models.profile import Profile, RiskWeights, Task, read_toml
 from voxpop.models.recent import OVERHEAD, Recent, fingerprint
-from voxpop.models.routes import is_routes, load_routes, read_routes
+from voxpop.models.routed_profile import is_routes, read_routes
+from voxpop.models.routes import load_routes
 from voxpop.models.running import BatchFigures, Runner
 from voxpop.models.spans import Answer
 from voxpop.records import Language
@@ -54,7 +55,7 @@ class Backend(Protocol):
         """A span or none for each (question, text)."""
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors of shape (texts, 384)."""
+        """Unit vectors of shape (texts, d)."""
 
 
 class Reader:
@@ -67,16 +68,24 @@ class Reader:
         languages: the languages that it reads.
         topic_labels: the columns of :meth:`topics`.
         tasks: what it can do.
+        risk_weights: how evidence of risk events is weighed, by language; none of those that nothing was fitted to.
         backend: what computes; asked directly, it remembers nothing.
     """
 
-    def __init__(self, profile: Profile | HubProfile, version: str, backend: Backend) -> None:
+    def __init__(
+        self,
+        profile: Profile | HubProfile,
+        version: str,
+        backend: Backend,
+        risk_weights: Mapping[Language, RiskWeights] | None = None,
+    ) -> None:
         self.profile = profile.name
         self.version = version
         self.languages: frozenset[Language] = profile.languages
         self.topic_labels = profile.topic.labels
         self.tasks: tuple[Task, ...] = tuple(profile.tasks)
         self.backend = backend
+        self.risk_weights = dict(risk_weights or {})
         self._rows = Recent[NDArray[np.float32]](REMEMBERED_BYTES, lambda row: row.nbytes)
         self._answers = Recent[tuple[Answer | None]](REMEMBERED_BYTES // 4, lambda _: OVERHEAD)
         self._kept: Kept | None = None
@@ -136,7 +145,7 @@ class Reader:
         return [answer for (answer,) in self._answers.all(asked, key, compute)]
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors of shape (texts, 384): texts of like meaning have a large inner product."""
+        """Unit vectors of shape (texts, d): texts of like meaning have a large inner product."""
         return self._remembered("embed", texts, self.backend.embed)
 
     def _remembered(
@@ -210,7 +219,8 @@ def load(
         threads: batches that a processor computes at once, and threads of torch elsewhere in the process; 0: one for
             each core that this process may use.
         batch_tokens: most padded tokens in one batch; 0: what the device does well.
-        home: the folder in which pulled checkpoints lie; None: the home folder of the settings.
+        home: the folder in which pulled checkpoints lie and the number format is kept; None: the home folder of the
+            settings.
         device: "cpu", "cuda", "cuda:N" for one of several NVIDIA cards, or "auto": the first card, else the processor.
             On a card results are the same labels, and probabilities within 0.01 (see benchmarks/README.md).
 
@@ -218,18 +228,20 @@ def load(
         ModelError: a profile, checkpoint, encoder, adapter or head is missing, corrupt or not the one that was named;
             there is no such device.
     """
-    on = find_device(device)
+    on, home = find_device(device), home or Settings.load().home
     batch_tokens = batch_tokens or batch_tokens_of(on)
     torch.set_num_threads(threads or cores())
     if is_routes(table := read_toml(profile)):
         whole, parts = read_routes(profile, table)
-        routed, version = load_routes(whole.name, parts, batch_tokens, threads=threads, device=on)
-        return Reader(whole, version, routed)
+        routed, version = load_routes(whole.name, parts, batch_tokens, threads=threads, device=on, home=home)
+        weights = {lang: part.risks for lang, part in parts.items() if part.risks is not None}
+        return Reader(whole, version, routed, weights)
     stated = read_any(profile)
     if isinstance(stated, Profile):
-        adapters, version = load_adapters(stated, batch_tokens, threads=threads, device=on)
-        return Reader(stated, version, adapters)
+        adapters, version = load_adapters(stated, batch_tokens, threads=threads, device=on, home=home)
+        weights = dict.fromkeys(stated.languages, stated.risks) if stated.risks is not None else {}
+        return Reader(stated, version, adapters, weights)
     from voxpop.models.hub import load_hub
 
-    backend, version = load_hub(stated, home or Settings.load().home, batch_tokens, threads=threads, device=on)
+    backend, version = load_hub(stated, home, batch_tokens, threads=threads, device=on)
     return Reader(stated, version, backend)

@@ -2,11 +2,12 @@
 
     name = "english-chinese"
     [routes]                            # the first is asked where a text's language has none
-    en = "bundled"
+    en = "english"
     zh = "./chinese.toml"               # relative to the file; profiles of adapters alone
 
 Every text goes to the networks of its language; what is asked about an entity, to those of the sentence that names it.
-Embeddings of different languages stand at right angles: each language has dimensions of its own.
+Embeddings by encoders that stand on the same layers share their dimensions, so that what means the same is near in any
+language; others stand at right angles.
 """
 
 from __future__ import annotations
@@ -15,14 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from voxpop.errors import ModelError
 from voxpop.models.adapters import AdapterBackend, load_adapters
-from voxpop.models.profile import Profile, profile_path, read_profile
+from voxpop.models.profile import Profile
 from voxpop.models.running import Runner
 from voxpop.models.spans import Answer
 from voxpop.records import Language, digest
@@ -31,46 +30,6 @@ from voxpop.text.spoken import spoken
 Spans = tuple[tuple[int, int], ...]
 T = TypeVar("T")
 One = TypeVar("One")
-
-
-class Routes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A profile of profiles, by language."""
-
-    name: str
-    routes: dict[Language, str]
-
-
-def is_routes(stated: Mapping[str, Any]) -> bool:
-    """Whether the table of a profile names others by language."""
-    return "routes" in stated
-
-
-def read_routes(profile: str, stated: Mapping[str, Any]) -> tuple[Profile, dict[Language, Profile]]:
-    """What it is as a whole, and the profile of each language.
-
-    Raises:
-        ModelError: it is malformed; a profile does not read its language; or the profiles differ in tasks, topics or
-            number format.
-    """
-    path = profile_path(profile)
-    try:
-        table = msgspec.convert(stated, Routes)
-    except msgspec.ValidationError as error:
-        raise ModelError(f"The model profile {path} is malformed: {error}.") from error
-    parts = {lang: read_profile(_beside(of, path)) for lang, of in table.routes.items()}
-    if not parts:
-        raise ModelError(f"The model profile {path} routes no language.")
-    first = next(iter(parts.values()))
-    for lang, part in parts.items():
-        if lang not in part.languages:
-            raise ModelError(f"The model profile {path} sends {lang} to {part.name!r}, which does not read it.")
-        if part.topic.labels != first.topic.labels or [*part.tasks, part.dtype] != [*first.tasks, first.dtype]:
-            raise ModelError(f"The profiles {first.name!r} and {part.name!r} differ in tasks, topics or number format.")
-    return msgspec.structs.replace(first, name=table.name, languages=frozenset(parts)), parts
-
-
-def _beside(profile: str, path: Path) -> str:
-    return str((path.parent / profile).resolve()) if profile.endswith(".toml") else profile
 
 
 class RoutedBackend:
@@ -108,23 +67,20 @@ class RoutedBackend:
         return self._routed(asked, langs, lambda part, of: part.answers(of))
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors of shape (texts, the sum of the parts' dimensions), zero outside the language's own."""
-        before: dict[Language, int] = {}
+        """Unit vectors of shape (texts, the sum of the spaces' dimensions), zero outside the part's own space."""
+        before: dict[str, int] = {}
         total = 0
-        for lang, part in self.parts.items():
-            before[lang], total = total, total + part.embed([]).shape[1]
+        for part in self.parts.values():
+            if part.space not in before:
+                before[part.space], total = total, total + part.embed([]).shape[1]
 
-        def placed(lang: Language, part: AdapterBackend, of: list[str]) -> NDArray[np.float32]:
+        def placed(part: AdapterBackend, of: list[str]) -> NDArray[np.float32]:
             found = part.embed(of)
             wide = np.zeros((len(of), total), dtype=np.float32)
-            wide[:, before[lang] : before[lang] + found.shape[1]] = found
+            wide[:, before[part.space] : before[part.space] + found.shape[1]] = found
             return wide
 
-        by_part = {id(part): lang for lang, part in self.parts.items()}
-        langs = [self.language(text) for text in texts]
-        found: list[NDArray[np.float32]] = self._routed(
-            texts, langs, lambda part, of: placed(by_part[id(part)], part, of)
-        )
+        found: list[NDArray[np.float32]] = self._routed(texts, [self.language(text) for text in texts], placed)
         return np.stack(found) if found else np.zeros((0, total), dtype=np.float32)
 
     def _worded(self, text: str) -> Language:
@@ -167,6 +123,7 @@ def load_routes(
     *,
     threads: int,
     device: torch.device,
+    home: Path | None,
 ) -> tuple[RoutedBackend, str]:
     """The backend of a profile of profiles, and its version: that of all of them.
 
@@ -177,7 +134,7 @@ def load_routes(
     versions: list[str] = []
     runner: Runner | None = None
     for lang, part in parts.items():
-        backend, version = load_adapters(part, batch_tokens, threads=threads, device=device, runner=runner)
+        backend, version = load_adapters(part, batch_tokens, threads=threads, device=device, runner=runner, home=home)
         loaded[lang], runner = backend, runner or backend.runner
         versions += [lang, version]
     return RoutedBackend(loaded), f"{name}-{digest(*versions, size=6)}"

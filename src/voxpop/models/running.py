@@ -7,6 +7,7 @@ too, that was measured to cost three quarters of the throughput.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,10 +22,15 @@ from voxpop.models.engine import Engine, Padded, cores
 
 logger = logging.getLogger(__name__)
 
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc alone
+
 Out = TypeVar("Out")
 
 LEAST_SHARE = 256
 """Tokens below which a batch is not split for the sake of another core."""
+
+TRIM_SECONDS = 60.0
+"""How often memory that is free is given back to the system: glibc would keep what the largest batches once took."""
 
 
 class BatchFigures(NamedTuple):
@@ -51,6 +57,7 @@ class Runner:
         self.engine: Engine = engine or Padded()
         self.observe: Callable[[BatchFigures], None] | None = None
         self._lock = threading.Lock()
+        self._trimmed = perf_counter()
         self._threads = 1 if self.engine.device.type == "cuda" else threads or cores()
         self._pool = _pool(self._threads)
 
@@ -64,7 +71,13 @@ class Runner:
         planned = self.engine.plan(lengths, min(self.budget, max(share, LEAST_SHARE)))
         found = list(self._pool.map(lambda batch: list(self._attempt(task, lengths, batch, compute)), planned))
         self.engine.finish()
+        self._trim()
         return (one for of_one in found for one in of_one)
+
+    def _trim(self) -> None:
+        if _trim is not None and perf_counter() - self._trimmed >= TRIM_SECONDS:
+            self._trimmed = perf_counter()
+            _trim(0)
 
     def _attempt(
         self, task: str, lengths: Sequence[int], batch: Batch, compute: Callable[[Batch], Out]

@@ -92,7 +92,7 @@ class SpanDecoder(ABC):
 
         def compute(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
             first, last = self.logits([passages[i] for i in batch.indices], batch.width).unbind(dim=2)  # (b, w) each
-            scores, places = best_spans(first, last, most)
+            scores, places = best_spans(first, last, most, lines([passages[i] for i in batch.indices], batch.width))
             return fetch(first[:, 0] + last[:, 0]), fetch(scores), fetch(places)
 
         found: list[tuple[float, list[tuple[tuple[int, int], float]]]] = [(0.0, [])] * len(passages)
@@ -129,12 +129,25 @@ class SpanReader(SpanDecoder):
         return (logits + self._head["bias"]).masked_fill(~answerable(batch).unsqueeze(-1), -torch.inf)
 
 
-def best_spans(first: Tensor, last: Tensor, most: int) -> tuple[Tensor, Tensor]:
+def lines(passages: Sequence[Passage], width: int) -> Tensor | None:
+    """In which line (b, w) of its text each token stands; None where no text has a second one."""
+    if not any(passage.breaks for passage in passages):
+        return None
+    of_token = torch.zeros(len(passages), width, dtype=torch.long)
+    for row, passage in enumerate(passages):
+        of_token[row, [passage.tokens.second + at for at in passage.breaks]] = 1
+    return of_token.cumsum(dim=1)
+
+
+def best_spans(first: Tensor, last: Tensor, most: int, line: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Scores (b, k) and places (b, k, 2) of the best spans of ``LONGEST`` tokens at most, ``[CLS]`` left out.
 
     Args:
         first: scores (b, w) of each token as the first.
         last: the same as the last.
+        most: k, or all that there are.
+        line: the line (b, w) that each token stands in. No answer leaves its own: words that a headline ends with and
+            those that its story begins with are no phrase.
     """
     width = first.shape[1]
     scores = first[:, :, None] + last[:, None, :]  # (b, w, w)
@@ -142,6 +155,9 @@ def best_spans(first: Tensor, last: Tensor, most: int) -> tuple[Tensor, Tensor]:
     length = places[None, :] - places[:, None]
     allowed = (length >= 0) & (length < LONGEST)
     allowed[0] = False
+    if line is not None:
+        line = line.to(first.device)
+        allowed = allowed & (line[:, :, None] == line[:, None, :])  # (b, w, w)
     flat = scores.masked_fill(~allowed, -torch.inf).flatten(1)
     best = flat.topk(min(most, flat.shape[1]), dim=1)
     return best.values, torch.stack([best.indices // width, best.indices % width], dim=2)

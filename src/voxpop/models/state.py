@@ -8,9 +8,9 @@ from typing import NamedTuple
 from voxpop.errors import ModelError
 from voxpop.models import checkpoint
 from voxpop.models.hub_lock import faults, find
-from voxpop.models.hub_profile import HubProfile, read_any
-from voxpop.models.profile import Profile, read_toml
-from voxpop.models.routes import is_routes, read_routes
+from voxpop.models.hub_profile import HubProfile
+from voxpop.models.profile import Profile
+from voxpop.models.routed_profile import read_parts
 
 
 class FileState(NamedTuple):
@@ -27,11 +27,12 @@ def verify(profile: str, home: Path) -> list[FileState]:
     Raises:
         ModelError: there is no such profile, or what it names is not on this machine at all.
     """
-    if is_routes(table := read_toml(profile)):
-        _, parts = read_routes(profile, table)
-        return [state for part in parts.values() for state in _adapters(part)]
-    stated = read_any(profile)
-    return _adapters(stated) if isinstance(stated, Profile) else _checkpoints(stated, home)
+    _, parts = read_parts(profile)
+    return [
+        state
+        for part in parts
+        for state in (_adapters(part) if isinstance(part, Profile) else _checkpoints(part, home))
+    ]
 
 
 def examine(profile: str, home: Path) -> tuple[str, list[FileState]]:

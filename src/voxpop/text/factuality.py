@@ -7,6 +7,7 @@ attribution. Inference checks what is found here; the cues alone decide where it
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from voxpop.records import Factuality
 
@@ -93,3 +94,9 @@ def sentence_of(text: str, start: int, end: int) -> tuple[int, int]:
     first = max((at for at in begins if at <= start), default=0)
     last = min((at for at in begins if at >= end), default=len(text))
     return first, last
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text in order, which together are the text."""
+    ends = [match.end() for match in _SENTENCE_END.finditer(text) if match.end() < len(text)]
+    return [text[start:end] for start, end in pairwise([0, *ends, len(text)])]

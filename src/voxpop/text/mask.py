@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import phonenumbers
 from stdnum import luhn
 from stdnum.br import cpf
 from stdnum.iso7064 import mod_11_2, mod_97_10
@@ -214,6 +213,8 @@ def _is_national(number: str, before: str) -> bool:
 
 
 def _fits(number: str, region: str | None, *, strict: bool) -> bool:
+    import phonenumbers  # here because few texts hold what might be a telephone number
+
     try:
         parsed = phonenumbers.parse(number, region)
     except phonenumbers.NumberParseException:

@@ -44,6 +44,10 @@ ORIGINS: Mapping[str, Origin] = {
     "nli_zh": Origin("written for this project: Chinese inference", "Apache-2.0"),
     "sentiment_zh": Origin("written for this project: Chinese investors' posts and headlines", "Apache-2.0"),
     "finance_zh": Origin("written for this project: Chinese finance texts", "Apache-2.0"),
+    "sentiment_more_zh": Origin("written for this project: Chinese texts of every genre about companies", "Apache-2.0"),
+    "sentiment_wide_zh": Origin("written for this project: hard Chinese posts, news and notices", "Apache-2.0"),
+    "parallel_zh": Origin("written for this project: English translations of our Chinese texts", "Apache-2.0"),
+    "glossary_zh": Origin("written for this project: what Chinese words mean in English", "Apache-2.0"),
     "qa_zh_cmrc2018": Origin("CMRC 2018", "CC BY-SA 4.0"),
     "qa_zh_drcd": Origin("DRCD", "CC BY-SA 3.0"),
     "corpus_zh_laws": Origin("Chinese statutes", "public domain"),
@@ -69,27 +73,18 @@ def card(
     """The card: what it is, data with licences, how it was split, what was measured, how to make it again."""
     task, options = metrics["task"], metrics["options"]
     spoken = " and ".join(_SPOKEN[lang] for lang in languages)
-    encoder = (
-        f"{BUNDLED} (Apache-2.0)" if stated.encoder == BUNDLED else f"`{Path(stated.encoder).name}` (see its card)"
-    )
     lines = [
         f"# {task.capitalize()}, {spoken}",
         "",
-        f"LoRA adapter (rank {options['rank']}, every linear layer) and linear head over {encoder}.",
+        f"LoRA adapter (rank {options['rank']}, every linear layer) and linear head over {_encoder(stated)}.",
         f"It gives probabilities of: {', '.join(stated.labels)}.",
         "",
         *_ASKED[task],
+        *([_NGRAMS] if options.get("ngrams") else []),
         "",
         "## Data",
         "",
-        "| set | licence |",
-        "|---|---|",
-        *(f"| {origin.title} (`{path.name}`) | {origin.licence} |" for path, origin in map(_origin, data)),
-        "",
-        f"Split by text: {100 - VALIDATION_PERCENT - TEST_PERCENT} % training, {VALIDATION_PERCENT} % validation,"
-        f" {TEST_PERCENT} % test, by a hash. Exact repeats (but for links, case and punctuation) are removed first;"
-        " texts that share their first or last eight words lie in one split."
-        f" Rows: {', '.join(f'{count:,} {name}' for name, count in metrics['rows'].items())}.",
+        *_sets(data, metrics["rows"]),
         *_contrasts(task, options["contrasts"]),
         "",
         "## Measured on the test split",
@@ -114,6 +109,7 @@ def card(
 
 
 _SPOKEN: Mapping[Language, str] = {"en": "English", "zh": "Chinese"}
+_NGRAMS = "A linear part over n-grams of its tokens, fitted afterwards, is added to what the network says."
 _LIMITS = (
     "English only. Trained on headlines, posts and short news passages up to 2023; other kinds of text, irony and"
     " long reports are read less well. It is no investment advice."
@@ -122,27 +118,21 @@ _LIMITS = (
 
 def pretraining_card(metrics: Mapping[str, Any], data: Sequence[Path]) -> str:
     """The card of a pretrained encoder: shape, text with licences, how often each was shown, what was measured."""
-    options = metrics["options"]
+    options, held_out = metrics["options"], metrics["held_out"]
     given = " ".join(f"--data {shlex.quote(path.name)}" for path in data)
     weighed = "".join(f" --weight {name}={weight:g}" for name, weight in metrics["weights"].items())
-    lines = [
-        "# Encoder, Chinese",
-        "",
-        f"BERT's shape, {options['layers']} layers of {options['hidden']}, {metrics['parameters']:,} weights in half"
-        f" precision, {metrics['vocabulary']:,} entries; traditional characters are folded to simplified ones.",
-        f"Masked language modelling for {metrics['steps']:,} steps of at most"
-        f" {options['batch_tokens'] * options['accumulate']:,} tokens"
-        + (f", from the weights of an earlier run (manifest {metrics['start']})." if "start" in metrics else "."),
-        "",
-        "## Data",
-        "",
-        "| text | licence | blocks | times an epoch |",
-        "|---|---|---|---|",
-    ]
+    begun = " --start START" if "start" in metrics else ""
+    taught = "".join(f" --parallel {name}" for name in metrics.get("parallel", ()))
+    lines = ["# Encoder, Chinese", "", *_shape(metrics), "", "## Data", ""]
+    lines += ["| text | licence | blocks | times an epoch |", "|---|---|---|---|"]
     for path, origin in map(_origin, data):
         name = path.name.split(".")[0]
         blocks, times = metrics["blocks"][name], metrics["weights"].get(name, 1)
         lines.append(f"| {origin.title} (`{path.name}`) | {origin.licence} | {blocks:,} | {times:g} |")
+    lines += [
+        f"| {origin.title} (`{path.name}`) | {origin.licence} | | |"
+        for path, origin in map(_origin, map(Path, metrics.get("parallel", ())))
+    ]
     lines += [
         "",
         "## Measured on text held out",
@@ -150,13 +140,39 @@ def pretraining_card(metrics: Mapping[str, Any], data: Sequence[Path]) -> str:
         "| text | hidden tokens | perplexity | accuracy |",
         "|---|---|---|---|",
     ]
-    for name, of in metrics["held_out"].items():
-        if of:
-            lines.append(f"| {name} | {of['tokens']:,} | {of['perplexity']:.2f} | {of['accuracy']:.3f} |")
-    lines += ["", "Nearly equal paragraphs (of statutes above all) may lie on both sides.", "", "## Made again by", ""]
-    lines += [f"    voxpop pretrain {given}{weighed} --steps {options['steps']} --out DIR", ""]
+    for name, of in held_out.items():
+        if "perplexity" in of:
+            lines.append(f"| {name} | {of['tokens']:,.0f} | {of['perplexity']:.2f} | {of['accuracy']:.3f} |")
+    lines += ["", "Nearly equal paragraphs (of statutes above all) may lie on both sides."]
+    if near := held_out.get("translations"):
+        lines += [
+            "",
+            f"Of {near['texts']:,} translations held out: cosine to the English encoder's vector {near['cosine']:.3f};"
+            f" {100 * near['found']:.0f} % of the texts are nearest to their own.",
+        ]
+    lines += ["", "## Made again by", ""]
+    lines += [f"    voxpop pretrain {given}{weighed}{taught}{begun} --steps {options['steps']} --out DIR", ""]
     lines += [f"with Voxpop {version('voxpop')}; all options are in `metrics.json`."]
     return "\n".join(lines) + "\n"
+
+
+def _shape(metrics: Mapping[str, Any]) -> list[str]:
+    options = metrics["options"]
+    steps = f"{metrics['steps']:,} steps of at most {options['batch_tokens'] * options['accumulate']:,} tokens"
+    start = f", from the weights of an earlier run (manifest {metrics['start']})" if "start" in metrics else ""
+    if metrics.get("layers"):
+        return [
+            f"{metrics['vocabulary']:,} words in half precision, over the layers of {metrics['layers']} (Apache-2.0) as"
+            " they are; traditional characters are folded to simplified ones. Each word began as what it means in"
+            " English, by a glossary written for this project and by CC-CEDICT (CC BY-SA 4.0).",
+            f"The words then learned for {steps}{start}: from hidden tokens, and in"
+            f" {100 * options['parallel_share']:.0f} % of the steps from translations.",
+        ]
+    return [
+        f"BERT's shape, {options['layers']} layers of {options['hidden']}, {metrics['parameters']:,} weights in half"
+        f" precision, {metrics['vocabulary']:,} entries; traditional characters are folded to simplified ones.",
+        f"Masked language modelling for {steps}{start}.",
+    ]
 
 
 def _measured(test: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -202,6 +218,26 @@ def _command(task: str, stated: TaskProfile, data: Sequence[Path], options: Mapp
     files = " ".join(f"--data {shlex.quote(path.name)}" for path in data)
     chosen = " ".join(f"--{name.replace('_', '-')} {options[name]}" for name in ("epochs", "learning_rate", "seed"))
     return f"voxpop train {task} {files} --out {stated.adapter.name} {chosen}"
+
+
+def _encoder(stated: TaskProfile) -> str:
+    if stated.encoder == BUNDLED:
+        return f"{BUNDLED} (Apache-2.0)"
+    return f"`{Path(stated.encoder).name}` (see its card)"
+
+
+def _sets(data: Sequence[Path], rows: Mapping[str, int]) -> list[str]:
+    """The sets with their licences, and how they were split."""
+    return [
+        "| set | licence |",
+        "|---|---|",
+        *(f"| {origin.title} (`{path.name}`) | {origin.licence} |" for path, origin in map(_origin, data)),
+        "",
+        f"Split by text: {100 - VALIDATION_PERCENT - TEST_PERCENT} % training, {VALIDATION_PERCENT} % validation,"
+        f" {TEST_PERCENT} % test, by a hash. Exact repeats (but for links, case and punctuation) are removed first;"
+        " texts that share their first or last eight words lie in one split."
+        f" Rows: {', '.join(f'{count:,} {name}' for name, count in rows.items())}.",
+    ]
 
 
 def _origin(path: Path) -> tuple[Path, Origin]:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from voxpop.errors import ModelError
-from voxpop.models.checkpoint import BUNDLED, EncoderFiles, sha256_of
+from voxpop.models.checkpoint import BUNDLED, EncoderFiles, sha256_of, write_manifest
 from voxpop.models.classifier import METADATA, choose_dtype, open_tensors
 from voxpop.models.profile import ADAPTER, HEAD, MAX_TOKENS, Task, TaskProfile
 from voxpop.training.card import card
@@ -24,6 +24,8 @@ from voxpop.training.loop import Options
 from voxpop.training.network import Network
 
 METRICS, CARD, CONFIG = "metrics.json", "README.md", "adapter_config.json"
+ENCODER = ("config.json", "folding.json", "model.safetensors", "tokenizer.json")
+"""The files of an encoder that decide a result."""
 
 
 def save_weights(
@@ -31,8 +33,8 @@ def save_weights(
 ) -> None:
     """Writes the adapter in float16 (readable by peft too) and the head, each naming the encoder and the labels."""
     about = {"task": task, "encoder": files.sha256, "scale": options.alpha / options.rank, "labels": list(labels)}
-    _save(out / ADAPTER, network.adapter(), about)
-    _save(out / HEAD, {"weight": network.head.weight, "bias": network.head.bias}, about)
+    save_tensors(out / ADAPTER, network.adapter(), about)
+    save_tensors(out / HEAD, {"weight": network.head.weight, "bias": network.head.bias}, about)
     config = {
         "peft_type": "LORA",
         "base_model_name_or_path": f"sentence-transformers/{BUNDLED}" if files.name == BUNDLED else files.folder.name,
@@ -48,13 +50,29 @@ def _modules(network: Network) -> set[str]:
     return {name.split(".lora_")[0] for name in network.adapter()}
 
 
-def _save(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Writes a file of an adapter's folder: its tensors in float16, and what it says of itself."""
     halves = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in tensors.items()}
     partial = path.with_suffix(".partial")
     # One key of metadata: with several their order in the file, and so its hash, would vary.
     save_file(halves, partial, {METADATA: json.dumps(about)})
     partial.chmod(0o644)  # safetensors lets only the owner read
     partial.replace(path)
+
+
+def write_encoder(
+    out: Path, tensors: Mapping[str, Tensor], config: Mapping[str, Any], *, layers: str | None = None
+) -> None:
+    """Writes an encoder's tensors in half precision, its config and, last, the manifest, beside tokenizer and folding.
+
+    Args:
+        layers: the encoder whose tensors are used where ``tensors`` has none.
+    """
+    halves = {name: tensor.detach().cpu().to(torch.float16).contiguous() for name, tensor in tensors.items()}
+    save_file(halves, out / ENCODER[2], {"format": "pt"})
+    (out / ENCODER[2]).chmod(0o644)  # safetensors lets only the owner read
+    (out / ENCODER[0]).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    write_manifest(out, ("zh",), ENCODER, layers)
 
 
 def task_profile(folder: Path, encoder: str = BUNDLED) -> tuple[Task, TaskProfile]:
@@ -128,4 +146,4 @@ def report(
 def set_head_metadata(path: Path, about: Mapping[str, Any]) -> None:
     """Adds to what a head says of itself; its tensors stay as they are."""
     opened = open_tensors(path)
-    _save(path, opened.tensors, {**opened.about, **about})
+    save_tensors(path, opened.tensors, {**opened.about, **about})

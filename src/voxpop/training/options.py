@@ -53,6 +53,11 @@ class Options:
     optimizer: Optimizer = "adamw"
     accumulate: int = 1
     """Passes whose gradients are added up for one step."""
+    learned: float = 1.0
+    """Of a run from a start: the share of its weights that is what it learned; the rest is the start's, so that what
+    that knew of other text is kept (Wortsman et al. 2022, arXiv 2109.01903)."""
+    ngrams: bool = False
+    """Of a task with labels: add a linear part over n-grams of tokens to the head (see ``voxpop.training.ngrams``)."""
     fgm: float = 0.0
     """Size of the adversarial change to the word embeddings (see ``voxpop.training.adversary``); 0: none."""
     augment: tuple[str, ...] = ()
@@ -86,6 +91,8 @@ class PretrainOptions:
     warmup: float = 0.05
     weight_decay: float = 0.01
     dropout: float = 0.1
+    parallel_share: float = 0.5
+    """Share of the steps that learn from translations, where there are any."""
     seed: int = 7
     save_steps: int = 200
     measure_steps: int = 1000

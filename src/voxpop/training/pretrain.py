@@ -1,5 +1,8 @@
 """Pretraining of a small BERT-shaped encoder by masked language modelling; killed at any step, it goes on from there.
 
+Where the start is grafted on the layers of another encoder (see ``voxpop.training.graft``), the layers stay as they are
+and its words alone learn, from hidden tokens and from translations, in turns that chance decides.
+
 What is hidden at a step, and what is dropped out, follow from the seed and the step's number alone. On a processor a
 run that was killed therefore ends in the same bits as one that was not; on a card sums may be taken in another order.
 """
@@ -8,23 +11,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from rich.progress import Progress
-from safetensors.torch import save_file
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from voxpop.errors import ModelError, SettingError
-from voxpop.models.batching import Batch, plan
+from voxpop.models.batching import Batch, padded_width, plan
 from voxpop.models.bert import HEAD_SIZE, NORM_EPS, inputs
-from voxpop.models.checkpoint import EncoderFiles, find_encoder, sha256_of, write_manifest
+from voxpop.models.checkpoint import BUNDLED, EncoderFiles, find_encoder, sha256_of
 from voxpop.models.classifier import choose_dtype, open_encoder
 from voxpop.models.encoding import TextEncoder, Tokens
 from voxpop.models.engine import find_device
@@ -33,47 +37,19 @@ from voxpop.text.folding import chinese, dumped
 from voxpop.training import state
 from voxpop.training.card import pretraining_card
 from voxpop.training.corpus import WIDTHS, Blocks, blocks_of, epoch, make_tokenizer, read_source
+from voxpop.training.export import write_encoder
 from voxpop.training.loop import DTYPES, OnStep, schedule
+from voxpop.training.masked import MaskedNetwork
 from voxpop.training.masking import mask
 from voxpop.training.options import PretrainOptions
+from voxpop.training.parallel import Parallel, mean, measured, read_parallel
+from voxpop.training.parallel import loss as parallel_loss
 
 STATE, METRICS, CARD = "state.safetensors", "metrics.json", "README.md"
-FILES = ("config.json", "folding.json", "model.safetensors", "tokenizer.json")
 BETAS, EPSILON = (0.9, 0.98), 1e-6
 
-
-class MaskedNetwork(nn.Module):
-    """The encoder under BERT's head for hidden tokens, whose last layer is the table of words."""
-
-    def __init__(self, config: Mapping[str, Any], *, eager: bool) -> None:
-        from transformers.models.bert.configuration_bert import BertConfig
-        from transformers.models.bert.modeling_bert import BertModel
-
-        super().__init__()
-        stated = BertConfig(**config)
-        # As in fine-tuning: the fused kernel's backward pass is the slower one on a processor.
-        stated._attn_implementation = "eager" if eager else "sdpa"
-        self.encoder = BertModel(stated, add_pooling_layer=False)
-        hidden: int = config["hidden_size"]
-        self.dense, self.norm = nn.Linear(hidden, hidden), nn.LayerNorm(hidden, eps=NORM_EPS)
-        self.bias = nn.Parameter(torch.zeros(config["vocab_size"]))
-
-    def forward(self, ids: Tensor, real: Tensor, asked: Tensor) -> Tensor:
-        """Logits (n, vocabulary) of the n tokens asked for, of ids (b, w)."""
-        hidden = self.encoder(input_ids=ids, attention_mask=real.long()).last_hidden_state[asked]
-        hidden = self.norm(functional.gelu(self.dense(hidden)))
-        return functional.linear(hidden, self.encoder.embeddings.word_embeddings.weight, self.bias)
-
-    def trained(self) -> dict[str, Tensor]:
-        """Every tensor."""
-        return dict(self.named_parameters())
-
-    def memory(self) -> dict[str, Tensor]:
-        """Nothing beside them."""
-        return {}
-
-    def remember(self, memory: Mapping[str, Tensor]) -> None:
-        """Nothing."""
+Pass = Callable[[np.random.Generator], Tensor]
+"""The loss of one pass through the network; what is random in it is drawn from the generator."""
 
 
 @dataclass
@@ -93,6 +69,7 @@ def pretrain(
     weights: Mapping[str, float] | None = None,
     *,
     start: Path | None = None,
+    parallel: Sequence[Path] = (),
     quiet: bool = False,
     on_step: OnStep | None = None,
 ) -> dict[str, Any]:
@@ -102,7 +79,8 @@ def pretrain(
         data: files of text or labelled sets (see ``voxpop.training.corpus``).
         weights: how often an epoch shows each block of a file, by the file's name without endings; else once.
         start: folder of an encoder of the same shape, from whose weights and vocabulary training begins, under a fresh
-            head; other options may differ.
+            head; other options may differ. If it stands on another's layers, its shape counts, and only words learn.
+        parallel: translations for such a start (see ``voxpop.training.parallel``).
 
     Returns:
         the metrics, as written to ``metrics.json``: perplexity and accuracy of hidden tokens, held out.
@@ -118,15 +96,16 @@ def pretrain(
     out.mkdir(parents=True, exist_ok=True)
     begun = find_encoder(str(start)) if start else None
     named = [begun.sha256] if begun else []
-    key = digest(json.dumps([asdict(options), sorted(weights.items())]), *map(sha256_of, data), *named)
+    if parallel and (begun is None or begun.layers is None):
+        raise SettingError("Translations teach only an encoder that stands on another's layers: give one by --start")
+    key = digest(json.dumps([asdict(options), sorted(weights.items())]), *map(sha256_of, [*data, *parallel]), *named)
     encoder, tokenizer = _text_encoder(out, [text for s in sources for text in s.paragraphs], options, key, begun)
     blocks = [blocks_of(source, encoder) for source in sources]
-    run = Run(blocks, weights, tokenizer, options, out / STATE, key)
-    if begun is not None:
-        run.begin_from(begun)
+    pairs = read_parallel(parallel, encoder) if parallel else None
+    run = Run(blocks, weights, tokenizer, options, out / STATE, key, begun, pairs)
     with Progress(disable=quiet) as progress:
         run.go(progress, on_step)
-    metrics = _export(out, run, data, weights, named)
+    metrics = _export(out, run, data, weights, named, parallel)
     run.path.unlink(missing_ok=True)
     return metrics
 
@@ -158,6 +137,8 @@ class Run:
         options: PretrainOptions,
         path: Path,
         key: str,
+        begun: EncoderFiles | None = None,
+        parallel: Parallel | None = None,
     ) -> None:
         if not any(source.training for source in blocks):
             raise SettingError("There is no text to train on")
@@ -167,28 +148,38 @@ class Run:
         self.device = find_device(options.device)
         self.vocabulary = tokenizer.get_vocab_size()
         self.inner = np.array([str(tokenizer.id_to_token(i)).startswith("##") for i in range(self.vocabulary)])
-        self.config = config_of(options, self.vocabulary)
+        self.words_only = begun is not None and begun.layers is not None
+        self.config = _stated(begun) if begun and self.words_only else config_of(options, self.vocabulary)
         torch.manual_seed(options.seed)
-        self.network = MaskedNetwork(self.config, eager=self.device.type == "cpu").to(self.device)
+        eager = self.device.type == "cpu"
+        self.network = MaskedNetwork(self.config, eager=eager, words_only=self.words_only).to(self.device)
+        if begun is not None:
+            self._begin_from(begun)
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(),
+            list(self.network.trained().values()),
             options.learning_rate,
             BETAS,
             EPSILON,
-            options.weight_decay,
+            0.0 if self.words_only else options.weight_decay,  # seldom words would shrink
             fused=self.device.type == "cuda" or None,
         )
         self.bf16 = choose_dtype(DTYPES[options.precision], self.device) is torch.bfloat16
+        self.parallel: Parallel | None = None
+        self.held_out: Parallel | None = None
+        if parallel:
+            self.parallel, self.held_out = parallel.split(options.seed)
+        chance = np.random.default_rng([options.seed, 4]).random(options.steps)
+        self.translates = chance < (options.parallel_share if parallel else 0.0)
         self.at = Reached()
 
-    def begin_from(self, encoder: EncoderFiles) -> None:
+    def _begin_from(self, encoder: EncoderFiles) -> None:
         """Takes the weights of an earlier encoder.
 
         Raises:
             ModelError: it has another shape.
         """
         try:
-            self.network.encoder.load_state_dict(open_encoder(encoder))
+            self.network.load(open_encoder(encoder))
         except RuntimeError as error:
             raise ModelError(f"{encoder.folder} cannot be the start: {error}.") from error
 
@@ -198,24 +189,41 @@ class Run:
             _, saved = state.load(self.path, self.network, self.optimizer)
             self.at = Reached(**saved["at"])
         bar = progress.add_task("pretraining", total=self.options.steps, completed=self.at.step)
+        texts, pairs = self._hidden(), self._translations()
         while self.at.step < self.options.steps:
+            turn = pairs if self.translates[self.at.step] else texts
+            loss = self._step(next(turn))
+            self.at.step += 1
+            progress.update(bar, advance=1, description=f"epoch {self.at.epoch + 1}, loss {loss:.3f}")
+            self._after_step(progress)
+            if on_step is not None:
+                on_step(self.at.step, loss)
+
+    def _hidden(self) -> Iterator[list[Pass]]:
+        """The passes of each step over text, from where the run stands."""
+        while True:
             for batches in self._epoch()[self.at.within :]:
-                loss = self._step(batches)
-                self.at.step, self.at.within = self.at.step + 1, self.at.within + 1
-                progress.update(bar, advance=1, description=f"epoch {self.at.epoch + 1}, loss {loss:.3f}")
-                self._after_step(progress)
-                if on_step is not None:
-                    on_step(self.at.step, loss)
-                if self.at.step == self.options.steps:
-                    return
+                self.at.within += 1
+                yield [partial(self._guessed, sequences, width) for sequences, width in batches]
             self.at.epoch, self.at.within = self.at.epoch + 1, 0
+
+    def _translations(self) -> Iterator[list[Pass]]:
+        """The pass of each step over translations, from where the run stands."""
+        done = int(self.translates[: self.at.step].sum())
+        assert self.parallel is not None
+        for number in count():
+            batches = self.parallel.batches(self.options.batch_tokens, self.options.seed, number)
+            for indices in batches[done:]:
+                yield [partial(self._translated, indices)]
+            done = max(done - len(batches), 0)
 
     def _after_step(self, progress: Progress) -> None:
         if self.at.step % self.options.measure_steps == 0:
-            measured = self.measure()["all"]
-            self.at.history.append({"step": self.at.step, **measured})
+            figures = self.measure()
+            reached = figures["all"] | figures.get("translations", {})
+            self.at.history.append({"step": self.at.step, **reached})
             if not progress.disable:
-                shown = ", ".join(f"{name} {value:.4f}" for name, value in measured.items())
+                shown = ", ".join(f"{name} {value:.4f}" for name, value in reached.items())
                 progress.console.print(f"step {self.at.step}: held out {shown}")
         if self.at.step % self.options.save_steps == 0:
             state.save(self.path, self.network, self.optimizer, {}, {"key": self.key, "at": asdict(self.at)})
@@ -231,7 +239,7 @@ class Run:
         steps = [ready[first : first + size] for first in range(0, len(ready), size)]
         return steps[:-1] if len(steps) > 1 and len(steps[-1]) < size else steps
 
-    def _step(self, batches: Sequence[tuple[list[Tokens], int]]) -> float:
+    def _step(self, passes: Sequence[Pass]) -> float:
         rate = self.options.learning_rate * schedule(self.at.step / self.options.steps, self.options.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -240,14 +248,28 @@ class Run:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         total = 0.0
-        for sequences, width in batches:
-            logits, gold = self._logits(sequences, width, random)
-            loss = functional.cross_entropy(logits, gold) / len(batches)
+        for loss_of in passes:
+            loss = loss_of(random) / len(passes)
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.network.trained().values(), 1.0)
         self.optimizer.step()
         return total
+
+    def _guessed(self, sequences: list[Tokens], width: int, random: np.random.Generator) -> Tensor:
+        return functional.cross_entropy(*self._logits(sequences, width, random))
+
+    def _translated(self, indices: list[int], random: np.random.Generator) -> Tensor:
+        assert self.parallel is not None
+        vectors = self._vectors([self.parallel.texts[i] for i in indices])
+        return parallel_loss(vectors, self.parallel.wanted[indices].to(self.device))
+
+    def _vectors(self, texts: list[Tokens]) -> Tensor:
+        batch = inputs(texts, padded_width(max(len(text.ids) for text in texts)))
+        real = batch.real.to(self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            hidden = self.network.hidden(batch.ids.to(self.device), real)
+        return mean(hidden, real)
 
     def _logits(self, sequences: list[Tokens], width: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
         batch = inputs(sequences, width)
@@ -270,11 +292,23 @@ class Run:
                 loss = float(functional.cross_entropy(logits, gold, reduction="sum"))
                 for of in (mine, sums["all"]):
                     of[0], of[1], of[2] = of[0] + loss, of[1] + int((logits.argmax(1) == gold).sum()), of[2] + len(gold)
-        return {
+        figures = {
             name: {"perplexity": math.exp(loss / n), "accuracy": right / n, "tokens": n}
             for name, (loss, right, n) in sums.items()
             if n
         } or {"all": {}}
+        return figures | ({"translations": self._near()} if self.held_out else {})
+
+    def _near(self) -> dict[str, float]:
+        assert self.held_out is not None
+        texts = self.held_out.texts
+        vectors = torch.cat([self._vectors(texts[first : first + 50]) for first in range(0, len(texts), 50)]).cpu()
+        return measured(vectors, self.held_out.wanted) | {"texts": len(texts)}
+
+
+def _stated(encoder: EncoderFiles) -> dict[str, Any]:
+    stated: dict[str, Any] = json.loads((encoder.folder / "config.json").read_text("utf-8"))
+    return stated
 
 
 def _passes(held_out: Sequence[Tokens], budget: int) -> list[Batch]:
@@ -305,22 +339,27 @@ def config_of(options: PretrainOptions, vocabulary: int) -> dict[str, Any]:
 
 
 def _export(
-    out: Path, run: Run, data: Sequence[Path], weights: Mapping[str, float], start: Sequence[str]
+    out: Path,
+    run: Run,
+    data: Sequence[Path],
+    weights: Mapping[str, float],
+    start: Sequence[str],
+    parallel: Sequence[Path],
 ) -> dict[str, Any]:
     """Writes the encoder in half precision, its config, metrics and card; last, the manifest."""
-    tensors = {n: t.detach().cpu().to(torch.float16).contiguous() for n, t in run.network.encoder.named_parameters()}
-    save_file(tensors, out / "model.safetensors", {"format": "pt"})
-    (out / "model.safetensors").chmod(0o644)  # safetensors lets only the owner read
-    (out / "config.json").write_text(json.dumps(run.config, indent=1) + "\n", encoding="utf-8")
-    write_manifest(out, ("zh",), FILES)
+    trained = run.network.encoder.named_parameters()
+    tensors = {name: tensor for name, tensor in trained if tensor.requires_grad}
+    write_encoder(out, tensors, run.config, layers=BUNDLED if run.words_only else None)
     metrics = {
         "parameters": sum(tensor.numel() for tensor in tensors.values()),
         "vocabulary": run.vocabulary,
+        **({"layers": BUNDLED} if run.words_only else {}),
         "steps": run.at.step,
         "epochs": run.at.epoch,
         "blocks": {source.name: len(source.training) for source in run.blocks},
         "weights": dict(weights),
         "held_out": run.measure(),
+        **({"parallel": [path.name for path in parallel]} if parallel else {}),
         "history": run.at.history,
         "options": asdict(run.options),
     }

@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,9 +40,10 @@ class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One training run.
 
-    ``start``: the earlier stage from whose weights it goes on, or ``shipped TASK``: the adapter of the bundled profile
-    for another task. ``task``: of an earlier stage, where it learns another task than the recipe's (Phang et al. 2018,
-    arXiv 1811.01088: what is learned of reading two texts side by side helps where pairs are few).
+    ``start``: the earlier stage from whose weights it goes on, or ``shipped TASK``: the adapter of the profile
+    ``english`` for another task, or for the same one where the recipe's encoder is not the bundled one. ``task``: of an
+    earlier stage, where it learns another task than the recipe's (Phang et al. 2018, arXiv 1811.01088: what is learned
+    of reading two texts side by side helps where pairs are few).
     """
 
     stage: str
@@ -73,17 +75,31 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight: float = 1.0
 
 
+class Grafting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a recipe's encoder begins (see :func:`voxpop.training.graft.graft`)."""
+
+    glossary: str
+    size: int
+
+
 class Pretraining(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a recipe's encoder is pretrained."""
+    """How a recipe's encoder is pretrained, and the translations that it learns from if it was grafted."""
 
     sets: tuple[Text, ...]
     options: PretrainOptions = PretrainOptions()
+    parallel: tuple[str, ...] = ()
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Of each text that does not count once."""
+        return {text.name: text.weight for text in self.sets if text.weight != 1.0}
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A recipe's file: the encoder (the bundled one, or a folder by its name), how that is made, each task's stages."""
 
     encoder: str = BUNDLED
+    grafting: Grafting | None = None
     pretraining: Pretraining | None = None
     topic: list[Stage] = []
     sentiment: list[Stage] = []
@@ -104,7 +120,8 @@ def read_recipe(recipe: str, task: Task) -> list[Stage]:
         raise SettingError(f"The recipe {recipe!r} has no stages of {task!r}; it has {has}")
     seen: list[str] = []
     for stage in stages[task]:
-        known = (None, *seen, *(f"{_SHIPPED}{other}" for other in TASKS if other != task))
+        shipped = [other for other in TASKS if other != task or stated.encoder != BUNDLED]
+        known = (None, *seen, *(f"{_SHIPPED}{other}" for other in shipped))
         if stage.stage in seen or stage.start not in known:
             raise SettingError(
                 f"Stage {stage.stage!r} of recipe {recipe!r} is named twice or starts from no earlier one"
@@ -150,8 +167,8 @@ def find_set(name: str, folder: Path) -> Path:
     Raises:
         SettingError: in neither.
     """
-    own = DATA / "training" / f"{name}.jsonl"
-    for path in (folder / f"{name}.jsonl.gz", folder / f"{name}.txt.gz", own):
+    own = [DATA / "training" / f"{name}{ending}" for ending in (".jsonl", ".tsv")]
+    for path in (folder / f"{name}.jsonl.gz", folder / f"{name}.txt.gz", *own):
         if path.is_file():
             return path
     raise SettingError(f"There is no set {name!r}: neither {folder / name}.jsonl.gz nor among the package's own")
@@ -185,30 +202,20 @@ def follow(
         SettingError, ModelError: as :func:`voxpop.training.finetune.train`.
     """
     by_name = {stage.stage: stage for stage in stages}
+    learn = partial(train, encoder=encoder, quiet=quiet, on_step=on_step)
     out.mkdir(parents=True, exist_ok=True)
     place = {stage.stage: out if stage is stages[-1] else out / stage.stage for stage in stages}
     for stage in stages:
-        options = stage.chosen(over)
+        learns, options, start = stage.task or task, stage.chosen(over), _start(stage.start, place)
         data = [find_set(of.name, folder) for of in stage.sets]
-        start = _start(stage.start, place)
-        learns = stage.task or task
         made_from = _made_from(learns, stage, data, options, start, encoder)
         if _done(out).get(stage.stage) == made_from and (place[stage.stage] / METRICS).exists():
             continue
         if on_stage is not None:
             on_stage(stage.stage)
-        train(
-            learns,
-            data,
-            place[stage.stage],
-            options,
-            start=start,
-            earlier=[find_set(name, folder) for name in _earlier(stage, by_name)],
-            uses={of.name: Use(of.repeat, of.rows, of.agreed) for of in stage.sets},
-            encoder=encoder,
-            quiet=quiet,
-            on_step=on_step,
-        )
+        earlier = [find_set(name, folder) for name in _earlier(stage, by_name)]
+        uses = {of.name: Use(of.repeat, of.rows, of.agreed) for of in stage.sets}
+        learn(learns, data, place[stage.stage], options, start=start, earlier=earlier, uses=uses)
         (out / DONE).write_text(json.dumps(_done(out) | {stage.stage: made_from}, indent=1) + "\n", encoding="utf-8")
     metrics: dict[str, Any] = json.loads((out / METRICS).read_text(encoding="utf-8"))
     return metrics
@@ -220,8 +227,8 @@ _SHIPPED = "shipped "
 def _start(start: str | None, place: Mapping[str, Path]) -> Path | None:
     if start is None or start in place:
         return place[start] if start else None
-    bundled = read_profile("bundled")
-    return bundled.tasks[cast(Task, start.removeprefix(_SHIPPED))].adapter
+    english = read_profile("english")
+    return english.tasks[cast(Task, start.removeprefix(_SHIPPED))].adapter
 
 
 def _earlier(stage: Stage, by_name: dict[str, Stage]) -> list[str]:

@@ -1,7 +1,8 @@
 """A warm start: the adapter and head of an earlier run, from which the next stage goes on.
 
 Of a run of another task only the adapter is taken: what it learned of reading two texts side by side helps where pairs
-are few (Phang et al. 2018, arXiv 1811.01088).
+are few (Phang et al. 2018, arXiv 1811.01088). An adapter of an encoder fits those too that stand on its layers, whose
+words were brought near its own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 
 from voxpop.errors import ModelError
 from voxpop.models.checkpoint import EncoderFiles, sha256_of
-from voxpop.models.classifier import open_tensors
+from voxpop.models.classifier import fitting, open_tensors
+from voxpop.models.ngrams import NGRAMS
 from voxpop.models.profile import ADAPTER, HEAD, Task
 from voxpop.training.export import CARD, METRICS
 from voxpop.training.loop import Options
@@ -29,7 +31,10 @@ def warm(
         ModelError: they are missing, or of another encoder, list of labels, rank or scale.
     """
     (adapter, about), (head, _) = open_tensors(start / ADAPTER), open_tensors(start / HEAD)
+    head.pop(NGRAMS, None)  # fitted anew, beside what the network becomes
     wanted: dict[str, object] = {"encoder": files.sha256, "scale": options.alpha / options.rank}
+    if about.get("encoder") in fitting(files):
+        del wanted["encoder"]
     if about.get("task") == task:
         wanted["labels"] = list(labels)
     else:
