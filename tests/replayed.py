@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 from sqlalchemy.engine import make_url
 
-from tests.conftest import empty_database
+from tests.conftest import new_database
 from tests.scripted import Script, reader_of
 from voxpop.app import App
 from voxpop.records import Entity, Item, Name
@@ -110,7 +110,7 @@ def replayed(
     **settings: Any,
 ) -> list[bytes]:
     """The lines that a replay of the items writes, in a database of its own, treated as that of the command is."""
-    with empty_database(server_url) as url, Spool() as spool:
+    with new_database(server_url) as url, Spool() as spool:
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
             for option, value in DATABASE.items():
                 connection.execute(f"ALTER DATABASE \"{make_url(url).database}\" SET {option} = '{value}'")

@@ -26,6 +26,7 @@ from voxpop.notify import Receiver
 from voxpop.records import Alert, Entity, Risk
 from voxpop.signals.routing import Route
 from voxpop.store import alerts, deliveries, epoch, moves, watchlist
+from voxpop.store.access import at_the_shell
 
 SECRET = "correct-horse-battery"
 NOW = datetime.now(UTC)
@@ -99,9 +100,9 @@ def test_an_alert_is_told_once_acknowledged_and_told_to_be_over(engine: Engine, 
         run(engine, r, tmp_path, minute)
     assert told(site) == [("desk", "firing")]
     with engine.begin() as connection:
-        alerting.by_person(connection, r, "a1", "acknowledged", "jane", NOW + timedelta(minutes=4))
+        alerting.by_person(connection, r, "a1", "acknowledged", at_the_shell("jane"), NOW + timedelta(minutes=4))
         with pytest.raises(StoreError, match="acknowledged already"):
-            alerting.by_person(connection, r, "a1", "acknowledged", "joe", NOW + timedelta(minutes=4))
+            alerting.by_person(connection, r, "a1", "acknowledged", at_the_shell("joe"), NOW + timedelta(minutes=4))
     run(engine, r, tmp_path, 600)
     over(engine, "a1")
     run(engine, r, tmp_path, 601)
@@ -157,7 +158,7 @@ def test_an_alert_to_which_graver_evidence_comes_is_told_again_once(engine: Engi
     raised(engine, "a1", evidence=(mild.document.id,))
     run(engine, r, tmp_path, 1)
     with engine.begin() as connection:
-        alerting.by_person(connection, r, "a1", "acknowledged", "jane", NOW + timedelta(minutes=2))
+        alerting.by_person(connection, r, "a1", "acknowledged", at_the_shell("jane"), NOW + timedelta(minutes=2))
     raised(engine, "a1", evidence=(mild.document.id, grave.document.id))
     for minute in (3, 4, 600):
         run(engine, r, tmp_path, minute)
@@ -166,6 +167,16 @@ def test_an_alert_to_which_graver_evidence_comes_is_told_again_once(engine: Engi
         "[watch] acme: firing",
         "[critical] acme: graver",
     ]
+
+
+def test_an_event_that_is_as_likely_not_there_makes_no_alert_graver(engine: Engine, site: Hook, tmp_path: Path) -> None:
+    r = rules(site)
+    told_of = reading(document("story", 1, "acme may default"), "negative")
+    risk = Risk(entity="acme", event="debt_default", severity=3, sentence="acme has defaulted", score=0.4)
+    write(engine, [msgspec.structs.replace(told_of, risks=(risk,))])
+    raised(engine, "a1", evidence=(told_of.document.id,))
+    run(engine, r, tmp_path, 1)
+    assert [json.loads(post.body)["subject"] for post in site.posts] == ["[watch] acme: firing"]
 
 
 def test_alerts_of_a_group_go_in_one_message_and_later_ones_wait(engine: Engine, site: Hook, tmp_path: Path) -> None:
@@ -193,6 +204,7 @@ def test_a_silence_a_graver_alert_and_old_news_are_told_to_nobody(engine: Engine
             "",
             "",
             "serious",
+            "user:jane",
         )
         moves.add_silence(connection, moves.StoredSilence(*fields), NOW)
     raised(engine, "silenced", "bolt")

@@ -13,10 +13,9 @@ from voxpop import alarms, jobs
 from voxpop.errors import StoreError
 from voxpop.jobs import Surroundings
 from voxpop.log.base import Log, open_log
-from voxpop.records import DeadLetter, Document, Entity, decode
+from voxpop.records import TOPICS, DeadLetter, Document, Entity, decode
 from voxpop.settings import Settings
 from voxpop.sources.fetch import Fetcher
-from voxpop.stages import TOPICS
 from voxpop.store import alerts, writer
 from voxpop.text.entities import Linker
 
@@ -36,9 +35,7 @@ def log(engine: Engine, database_url: str) -> Iterator[Log]:
 @pytest.fixture
 def around(engine: Engine, log: Log, settings: Settings) -> Surroundings:
     linker = Linker([BOLT])
-    return Surroundings(
-        settings=settings, engine=engine, log=log, model=MODEL, linker=lambda: linker, fetcher=Fetcher()
-    )
+    return Surroundings(settings=settings, engine=engine, log=log, model=MODEL, linker=lambda: linker, fetcher=Fetcher)
 
 
 def fortnight(engine: Engine, *, surge: bool) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sqlalchemy import text
 
-from tests.conftest import empty_database
+from tests.conftest import new_database
 from tests.replayed import START, WATCHED, CheapApp, admitted, cheap, item, replayed, stream
 from tests.scripted import Script
 from voxpop.models.reader import Asked
@@ -116,7 +116,7 @@ def test_a_span_begins_with_what_was_learned_before_it(lines: Lines, server_url:
 
 def test_rows_are_marked_as_reconstructed_and_bear_the_time_of_the_clock(server_url: str, home: Path) -> None:
     tables = ("documents", "mentions", "readings", "opinions", "trend_points")
-    with empty_database(server_url) as url, Spool() as spool:
+    with new_database(server_url) as url, Spool() as spool:
         for one in admitted(stream()[:40]):
             spool.add(one)
         settings = Settings(database_url=url, home=home, results_bytes=0)
@@ -135,7 +135,7 @@ def test_rows_are_marked_as_reconstructed_and_bear_the_time_of_the_clock(server_
 
 def test_names_count_only_while_they_were_in_use(server_url: str, home: Path) -> None:
     items = [item(n, 24 * n + 1, f"Lookbook has bad orders {n}") for n in range(10)]
-    with empty_database(server_url) as url, Spool() as spool:
+    with new_database(server_url) as url, Spool() as spool:
         for one in admitted(items):
             spool.add(one)
         with CheapApp(Settings(database_url=url, home=home, results_bytes=0)) as app:
@@ -184,7 +184,7 @@ def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_goes_on(server_url: s
             return super().topics(texts)
 
     items = [item(1, 1, "<p></p>"), item(2, 1, "Acmetron has orders"), item(3, 2, "Acmetron has plants")]
-    with empty_database(server_url) as url, Spool() as spool:
+    with new_database(server_url) as url, Spool() as spool:
         for one in admitted(items):
             spool.add(one)
         with CheapApp(Settings(database_url=url, home=home, results_bytes=0), cheap(Poisoned)) as app:

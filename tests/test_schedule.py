@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -10,7 +12,8 @@ from sqlalchemy import Engine
 from tests.notify.test_heartbeat import watching
 from voxpop.app import App
 from voxpop.errors import SettingError
-from voxpop.runner import schedule
+from voxpop.jobs import Job, Surroundings
+from voxpop.runner import schedule, tick
 from voxpop.settings import Settings
 
 
@@ -26,6 +29,35 @@ def test_the_named_jobs_run_before_any_model_has_read(engine: Engine, database_u
         stop.set()
         thread.join()
     assert len(watch.fetched) == 1, "once a minute"
+
+
+def test_what_follows_a_job_follows_it_in_the_same_round_however_long_another_took(
+    engine: Engine, database_url: str
+) -> None:
+    rounds: list[list[str]] = []
+    stop = threading.Event()
+
+    def job(name: str, every: float, seconds: float = 0.0) -> Job:
+        def function(_: Surroundings, __: datetime) -> int:
+            rounds[-1].append(name)
+            time.sleep(seconds)
+            return 0
+
+        return Job(name=name, every=timedelta(seconds=every), function=function)
+
+    def begin() -> int:
+        rounds.append([])
+        if len(rounds) == 9:
+            stop.set()
+        return 0
+
+    table = [job("trends", 2), job("calibrate", 60, seconds=2.5), job("alerts", 2)]
+    with App(Settings(database_url=database_url)) as app:
+        around = app.surroundings("")
+        tick(table, lambda _: around, stop, begin)
+    assert rounds[0] == ["trends", "calibrate", "alerts"]
+    assert all(one in ([], ["trends", "alerts"]) for one in rounds[1:]), "judged when computed, not a round later"
+    assert sum(map(bool, rounds)) > 3
 
 
 def test_a_job_that_is_not_there_is_an_error(engine: Engine, database_url: str) -> None:

@@ -29,6 +29,7 @@ from voxpop.signals.meaning import DRIFT, Evidence, line
 from voxpop.signals.routing import Route, Silence, Subject
 from voxpop.store import alerts as stored_alerts
 from voxpop.store import deliveries, drifts, epoch, meaning, moves, reports
+from voxpop.store.access import Person
 from voxpop.store.deliveries import Delivery
 from voxpop.store.moves import Case
 
@@ -253,7 +254,7 @@ def _data(stand: Stand, alert: Alert, said: str, link: str, cited: Sequence[mean
 
 
 def by_person(
-    connection: Connection, rules: Rules, alert: str, kind: lifecycle.ByPerson, who: str, now: datetime
+    connection: Connection, rules: Rules, alert: str, kind: lifecycle.ByPerson, by: Person, now: datetime
 ) -> None:
     """A person takes the alert on, or says that it is over.
 
@@ -266,7 +267,7 @@ def by_person(
         raise StoreError(f"alert {alert} has not fired yet")
     if not lifecycle.by_person(stand.life, kind):
         raise StoreError(f"alert {alert} is {stand.life.phase} already")
-    moves.append(connection, alert, stand.life.moves + 1, [moves.Row(kind, now, who, "")])
+    moves.append(connection, alert, stand.life.moves + 1, [moves.Row(kind, now, by.name, "", by.id)])
 
 
 class Sent(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voxpop.app import App
-from voxpop.stages import TOPICS
+from voxpop.records import TOPICS
 from voxpop.store import positions
 
 _GROUPS = {"prepare-news": TOPICS["news"], "prepare-social": TOPICS["social"], "analyst": TOPICS["document"]}

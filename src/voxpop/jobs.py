@@ -11,29 +11,32 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from voxpop import alarms, alerting, alertsfile, drifts, retention, rules
+from voxpop import alarms, alerting, alertsfile, retention
+from voxpop.alarms import drifts, history, notice, rules
+from voxpop.alarms.past import Memory
 from voxpop.errors import ReceiverUnavailable, VoxpopError
 from voxpop.intake import take
 from voxpop.log.base import Log
-from voxpop.notify import heartbeat
-from voxpop.past import Memory
-from voxpop.records import Document, Mention
+from voxpop.records import TOPICS, Document, Mention
 from voxpop.reports import jobs as report_jobs
 from voxpop.settings import Settings
 from voxpop.signals.windows import Window, hour_of
 from voxpop.sources import feeds
-from voxpop.sources.fetch import Fetcher
-from voxpop.stages import TOPICS, document_message
+from voxpop.stages import document_message
 from voxpop.store import feeds as stored_feeds
 from voxpop.store import rereading, runs, trends
 from voxpop.text import stories
 from voxpop.text.entities import Linker
 from voxpop.text.mask import mask
+
+if TYPE_CHECKING:
+    from voxpop.sources.fetch import Fetcher
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +51,7 @@ class Surroundings:
     model: str
     """The model version whose opinions count."""
     linker: Callable[[], Linker]
-    fetcher: Fetcher
+    fetcher: Callable[[], Fetcher]
     memory: Memory = field(default_factory=Memory)
     """What earlier looks of this process have read of the stream, so that the next ones are quick."""
 
@@ -79,9 +82,13 @@ _WINDOWS = 2000
 def refresh_trends(around: Surroundings, now: datetime) -> int:
     """Computes every stale window anew."""
     done = 0
+    with around.engine.connect() as connection:
+        learned = history.learning(connection, around.model)
+        learns = history.learns(connection, around.model)
+    since, beside = hour_of(learned.since) if learned else None, learns.name if learns else None
     while True:
         with around.engine.begin() as connection:
-            taken = trends.refresh(connection, around.model, limit=_WINDOWS)
+            taken = trends.refresh(connection, around.model, limit=_WINDOWS, since=since, beside=beside)
         done += taken
         if taken < _WINDOWS:
             return done
@@ -148,7 +155,7 @@ def poll_feeds(around: Surroundings, now: datetime) -> int:
         state, error = None, None
         try:
             feed, before = msgspec.convert(kept.detail, feeds.Feed), msgspec.convert(kept.state, feeds.FeedState)
-            polled = feeds.poll(feed, before, around.fetcher, received_at=now, now=now)
+            polled = feeds.poll(feed, before, around.fetcher(), received_at=now, now=now)
             take([*polled.items, *polled.refused], around.log, around.engine)
             done += len(polled.items)
             state = msgspec.to_builtins(polled.state)
@@ -183,13 +190,16 @@ def notify(around: Surroundings, now: datetime) -> int:
     """Makes the moves of alerts that are due, and tells people; the alerts file is read anew each time."""
     s = around.settings
     told = alertsfile.load(s.alerts_file, f"http://{s.host}:{s.port}")
-    return alerting.run(around.engine, told, s.home, now)
+    noted = notice.tell(around.engine, around.model, told, s.home, now)
+    return noted + alerting.run(around.engine, told, s.home, now)
 
 
 def beat(around: Surroundings, now: datetime) -> int:
     """Gives the sign of life that the settings ask for; one that nobody takes is logged, and the next is due anyway."""
     if not around.settings.heartbeat_url:
         return 0
+    from voxpop.notify import heartbeat  # httpx, which few processes need
+
     try:
         heartbeat.give(around.settings.heartbeat_url)
     except ReceiverUnavailable as failure:
@@ -228,7 +238,7 @@ JOBS: tuple[Job, ...] = (
     Job(name="rules", every=timedelta(minutes=1), function=raise_by_rules),
     Job(name="silences", every=timedelta(hours=3), function=raise_silences),
     Job(name="drift", every=timedelta(hours=1), function=raise_by_drift),
-    Job(name="notify", every=timedelta(seconds=15), function=notify),
+    Job(name="notify", every=timedelta(seconds=5), function=notify),
     Job(name="heartbeat", every=timedelta(minutes=1), function=beat, model=False),
     Job(name="upkeep", every=timedelta(hours=1), function=expire),
     Job(name="morning", every=timedelta(minutes=15), function=report_jobs.morning),

@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection
 
-from voxpop import alarms, alerting, past
+from voxpop import alarms, alerting
+from voxpop.alarms import history, past
+from voxpop.alarms.history import Learning
+from voxpop.alerting import Stand
 from voxpop.alertsfile import Rules
 from voxpop.errors import SettingError
 from voxpop.records import Alert
 from voxpop.signals import surge
 from voxpop.signals.episodes import Episode
+from voxpop.signals.routing import Route
 from voxpop.store import alerts, deliveries, gates, queries
 from voxpop.store import feeds as stored_feeds
 from voxpop.store.gates import Linked, Watched
 
 
+class Word(NamedTuple):
+    """A word of ours within a figure, by its kind: a rule, a severity, a note of a move."""
+
+    kind: str
+    word: str
+
+
+class Figure(NamedTuple):
+    """Something that a gate has counted or found: a message by its key, and what stands in its places.
+
+    A value may be a ``Word``, or figures of its own in a row.
+    """
+
+    key: str
+    values: Mapping[str, object] = MappingProxyType({})
+
+
 class Gate(NamedTuple):
-    """A step on the way to a message: whether it let something through, and its figures."""
+    """A step on the way to a message: whether it let something through, and its figures.
+
+    ``voxpop.api.figures`` says them in a language.
+    """
 
     name: str
     passed: bool
-    figures: str
+    figures: tuple[Figure, ...]
 
 
 class Answer(NamedTuple):
@@ -79,62 +104,88 @@ def why(
 def _gates(
     connection: Connection, of: Watched, model: str, rules: Rules, start: datetime, end: datetime, now: datetime
 ) -> Iterator[Gate]:
-    yield Gate("watchlist", of.active, f"{of.name} is {'' if of.active else 'no longer '}watched")
+    watched = _figure("watched" if of.active else "watched_no_longer", name=of.name)
+    yield Gate("watchlist", of.active, (watched,))
     yield _feed(connection, start, end)
     linked = gates.linked(connection, of, model, start, end)
     yield _refusal(connection, of, linked)
     yield _link(of, linked)
-    yield Gate("relevance", linked.central > 0, f"{linked.central} of {linked.documents} are not only in passing")
-    yield Gate("story", linked.stories > 0, f"{linked.central} documents tell {linked.stories} stories")
-    yield _language(linked)
-    yield _opinion(linked)
+    in_passing = _figure("not_in_passing", central=linked.central, documents=linked.documents)
+    yield Gate("relevance", linked.central > 0, (in_passing,))
+    told = _figure("stories_told", central=linked.central, stories=linked.stories)
+    yield Gate("story", linked.stories > 0, (told,))
+    yield Gate("language", True, (_figure("unread", unread=linked.unread, central=linked.central),))
+    learning = _learning_at(connection, model, end)
+    yield _opinion(linked, asked=learning is None)
     peak, cut = _peak(connection, of.entity, model, start, end), _cut(connection, model, end)
     raised = _raised(connection, of.entity, start, end)
     if raised is None:
+        if learning is not None:
+            yield _learning(learning, peak, cut)
         yield from _scores(peak, cut)
-        yield Gate("alert", False, "it is over the cut, and the next run of the alerts job will raise it")
+        yield Gate("alert", False, (_figure("to_be_raised"),))
         return
-    figures = f"{raised.id[:10]} by rule {raised.rule}, {raised.score:.1f} against a cut of {raised.cut:.1f}"
-    yield Gate("alert", True, f"{figures}, fired at {raised.fired_at:%Y-%m-%d %H:%M}")
+    by = {"id": raised.id[:10], "rule": Word("rule", raised.rule), "score": f"{raised.score:.1f}"}
+    figure = _figure("raised", **by, cut=f"{raised.cut:.1f}", at=_minute(raised.fired_at))
+    yield Gate("alert", True, (figure,))
     yield from _after(connection, rules, raised, now)
 
 
+def _figure(key: str, **values: object) -> Figure:
+    return Figure(f"figure_{key}", values)
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"
+
+
 def _feed(connection: Connection, start: datetime, end: datetime) -> Gate:
-    heard, known = gates.heard(connection, start, end), queries.counts(connection).watermark
+    heard, known = gates.heard(connection, start, end), queries.watermark(connection)
     failing = [feed.name for feed in stored_feeds.kept(connection) if feed.error]
-    figures = f"{heard.documents} documents of {heard.sources} sources were published in the span"
+    figures = [_figure("heard", documents=heard.documents, sources=heard.sources)]
     if known is not None and known < start:
-        figures += f"; the stream is known up to {known:%Y-%m-%d %H:%M} only"
+        figures.append(_figure("known_up_to", at=_minute(known)))
     if failing:
-        figures += f"; failing now: {', '.join(failing)}"
-    return Gate("feed", heard.documents > 0, figures)
+        figures.append(_figure("failing", feeds=", ".join(failing)))
+    return Gate("feed", heard.documents > 0, tuple(figures))
 
 
 def _refusal(connection: Connection, of: Watched, linked: Linked) -> Gate:
     """Stops only where nothing else about the entity came in."""
     refused = gates.refused(connection, of.names)
-    by_stage = ", ".join(f"{count} at {stage}" for stage, count in refused) or "none"
+    by_stage = tuple(_figure("refused_at", count=count, stage=Word("stage", stage)) for stage, count in refused)
+    figure = _figure("refused", stages=by_stage) if refused else _figure("none_refused")
     only = bool(refused) and not linked.documents and not linked.unlinked
-    return Gate("refusal", not only, f"dead letters that name it: {by_stage}")
+    return Gate("refusal", not only, (figure,))
 
 
 def _link(of: Watched, linked: Linked) -> Gate:
-    missed = f"; {linked.unlinked} more have its name in them but were not taken to mean it" if linked.unlinked else ""
-    return Gate("link", linked.documents > 0, f"{linked.documents} documents name {of.name}{missed}")
+    figures = [_figure("linked", documents=linked.documents, name=of.name)]
+    if linked.unlinked:
+        figures.append(_figure("unlinked", n=linked.unlinked))
+    return Gate("link", linked.documents > 0, tuple(figures))
 
 
-def _language(linked: Linked) -> Gate:
-    return Gate("language", True, f"{linked.unread} of {linked.central} are unread, and count as adverse")
+def _opinion(linked: Linked, *, asked: bool) -> Gate:
+    """Stops only where opinions are asked."""
+    labels = ("negative", "positive", "neutral", "unsure", "unread")
+    figure = _figure("labels", **{label: getattr(linked, label) for label in labels})
+    return Gate("opinion", not asked or linked.negative + linked.unread > 0, (figure,))
 
 
-def _opinion(linked: Linked) -> Gate:
-    adverse = linked.negative + linked.unread
-    return Gate(
-        "opinion",
-        adverse > 0,
-        f"{linked.negative} negative, {linked.positive} positive, {linked.neutral} neutral, {linked.unsure} unsure,"
-        f" {linked.unread} unread",
-    )
+def _learning_at(connection: Connection, model: str, at: datetime) -> Learning | None:
+    """How the version learned at ``at``, a time of the stream; None where it did not."""
+    found = history.learning(connection, model)
+    return found if found and found.since < at <= found.until else None
+
+
+def _learning(found: Learning, peak: Peak | None, cut: float | None) -> Gate:
+    """Lets through what is a surge by the number of stories alone."""
+    times = {"since": _minute(found.since), "until": _minute(found.until)}
+    figures = [_figure("learning", model=found.model, former=found.former, **times)]
+    if peak is not None and cut is not None:
+        figures.append(_figure("score", score=f"{peak.score:.1f}", cut=f"{cut:.1f}"))
+    return Gate("learning", peak is not None and cut is not None and peak.score >= cut, tuple(figures))
 
 
 def _peak(connection: Connection, entity: str, model: str, start: datetime, end: datetime) -> Peak | None:
@@ -155,21 +206,23 @@ def _peak(connection: Connection, entity: str, model: str, start: datetime, end:
 
 def _cut(connection: Connection, model: str, at: datetime) -> float | None:
     """The cut in force at ``at``."""
-    held = [cut for since, cut in alerts.cuts(connection, alarms.SURGE, model) if since <= at]
+    of = history.of(connection, model)
+    held = [cut for since, cut in history.cuts(connection, alarms.SURGE, of) if since <= at] if of else []
     return held[-1] if held else None
 
 
 def _scores(peak: Peak | None, cut: float | None) -> Iterator[Gate]:
     if peak is None or peak.score == 0:
-        least = surge.Rule().least_stories
-        yield Gate("expected count", False, f"too few stories to judge: fewer than {least}, or no history before them")
+        nothing = _figure("no_week") if cut is None else _figure("too_few", least=surge.Rule().least_stories)
+        yield Gate("expected count", False, (nothing,))
         return
-    figures = f"{peak.seen} stories in {peak.horizon} h where {peak.expected:.1f} are usual"
-    yield Gate("expected count", True, f"{figures}, at the worst hour, {peak.hour:%Y-%m-%d %H:%M}")
+    counted = {"seen": peak.seen, "hours": peak.horizon, "expected": f"{peak.expected:.1f}", "at": _minute(peak.hour)}
+    yield Gate("expected count", True, (_figure("peak", **counted),))
+    score = f"{peak.score:.1f}"
     if cut is None:
-        yield Gate("threshold", False, f"score {peak.score:.1f}, but no cut is set until a week of the stream is known")
+        yield Gate("threshold", False, (_figure("no_cut", score=score),))
     else:
-        yield Gate("threshold", peak.score >= cut, f"score {peak.score:.1f} against a cut of {cut:.1f}")
+        yield Gate("threshold", peak.score >= cut, (_figure("score", score=score, cut=f"{cut:.1f}"),))
 
 
 def _raised(connection: Connection, entity: str, start: datetime, end: datetime) -> Alert | None:
@@ -190,23 +243,40 @@ def _after(connection: Connection, rules: Rules, alert: Alert, now: datetime) ->
     rows = [row for row in stand.case.moves if row.kind in ("told", "withheld")]
     told = [row for row in rows if row.kind == "told"]
     kept = [row.note for row in rows if row.kind == "withheld"]
-    route = stand.route
-    if route is None:
-        yield Gate("routing", False, f"no route takes it (severity {stand.subject.severity}), so it is only shown")
+    severity = Word("severity", stand.subject.severity)
+    if stand.route is None:
+        yield Gate("routing", False, (_figure("no_route", severity=severity),))
         return
-    yield Gate("routing", True, f"severity {stand.subject.severity}, to {', '.join(route.receivers)}")
+    yield Gate("routing", True, (_figure("route", severity=severity, receivers=", ".join(stand.route.receivers)),))
     if kept and not told:
-        yield Gate("silence", False, kept[-1])
+        yield Gate("silence", False, (_figure("withheld", note=Word("note", kept[-1])),))
         return
-    yield Gate("silence", True, f"withheld at times: {kept[-1]}" if kept else "none")
-    if not told:
-        if stand.case.active:
-            quiet = "quiet hours" if route.quiet_at(stand.subject, now) else "it has not fired yet, or sending is held"
-        else:
-            quiet = "it was over when it was first seen"
-        yield Gate("hold", False, f"nobody was told yet: {quiet}")
-        return
+    at_times = _figure("withheld_at_times", note=Word("note", kept[-1])) if kept else _figure("not_withheld")
+    yield Gate("silence", True, (at_times,))
+    if told:
+        yield _delivery(connection, alert)
+    else:
+        yield Gate("hold", False, (_held(stand, stand.route, now),))
+
+
+def _held(stand: Stand, route: Route, now: datetime) -> Figure:
+    """Why nobody was told yet."""
+    if not stand.case.active:
+        return _figure("over_when_seen")
+    return _figure("quiet_hours" if route.quiet_at(stand.subject, now) else "not_fired")
+
+
+def _delivery(connection: Connection, alert: Alert) -> Gate:
     sent = deliveries.of_alerts(connection, [alert.id])
-    each = [f"{m.notice} to {m.receiver}: {m.state}, tries: {m.tries}, {m.said or 'no answer'}" for m in sent]
-    figures = "; ".join(each)
-    yield Gate("delivery", any(m.state == "sent" for m in sent), figures or "the notice was given up by hand")
+    each = [
+        _figure(
+            "message",
+            notice=Word("notice", m.notice),
+            receiver=m.receiver,
+            state=Word("delivery", m.state),
+            tries=m.tries,
+            said=Word("note", m.said) if m.said else (_figure("no_answer"),),
+        )
+        for m in sent
+    ]
+    return Gate("delivery", any(m.state == "sent" for m in sent), tuple(each) or (_figure("given_up"),))

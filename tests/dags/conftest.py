@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from sqlalchemy import make_url
 
+from tests.conftest import empty_database
+from tests.deploy.tools import needs_airflow
 from voxpop.settings import Settings
 
 DAGS = Path(__file__).parents[2] / "dags"
@@ -24,7 +27,8 @@ DRIVER = Path(__file__).with_name("driver.py")
 class Airflow:
     """An installation: its metadata database, and what its processes are told in their environment."""
 
-    database: Path
+    database_url: str
+    """``postgresql+psycopg://``: on SQLite, processes that write at once refuse one another."""
     environ: Mapping[str, str]
 
     @property
@@ -32,10 +36,11 @@ class Airflow:
         """The folder of its configuration and logs."""
         return Path(self.environ["AIRFLOW_HOME"])
 
-    def copy(self, database: Path, **more: str) -> Airflow:
-        """One that starts from the same tables and changes its own."""
-        shutil.copyfile(self.database, database)
-        return Airflow(database, {**self.environ, **more, **_at(database)})
+    @contextmanager
+    def copied(self, **more: str) -> Iterator[Airflow]:
+        """One that starts from the same tables and changes its own, until the block ends."""
+        with empty_database(self.database_url, template=make_url(self.database_url).database) as url:
+            yield Airflow(url, {**self.environ, **more, **_at(url)})
 
     def commands(self, *commands: Sequence[str]) -> None:
         """Runs commands to their end, one after another in one process: most of what each takes is the import."""
@@ -59,12 +64,16 @@ for arguments in json.loads(sys.argv[1]):
 """
 
 
-def _at(database: Path) -> dict[str, str]:
-    return {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{database}?timeout=60"}
+def _at(database_url: str) -> dict[str, str]:
+    return {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": database_url,
+    }
 
 
-def installed(home: Path) -> Airflow:
-    """A new installation over our DAGs with its pools, on SQLite."""
+@contextmanager
+def installed(home: Path, server_url: str) -> Iterator[Airflow]:
+    """A new installation over our DAGs with its pools, in a database of its own that goes with the block."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "VOXPOP"))}
     told = {
         "AIRFLOW_HOME": str(home),
@@ -72,10 +81,10 @@ def installed(home: Path) -> Airflow:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "AIRFLOW__CORE__PARALLELISM": "2",
     }
-    database = home / "airflow.db"
-    airflow = Airflow(database, {**ours, **told, **_at(database)})
-    airflow.commands(("db", "migrate"), ("pools", "import", str(DAGS / "pools.json")))
-    return airflow
+    with empty_database(server_url) as url:
+        airflow = Airflow(url, {**ours, **told, **_at(url)})
+        airflow.commands(("db", "migrate"), ("pools", "import", str(DAGS / "pools.json")))
+        yield airflow
 
 
 @dataclass
@@ -136,26 +145,27 @@ def _answer(stdout: IO[str]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="package")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
+def installation(tmp_path_factory: pytest.TempPathFactory, server_url: str) -> Iterator[Airflow]:
     """An installation to copy from."""
-    pytest.importorskip("airflow.sdk", reason="Airflow is not installed: pip install 'voxpop[airflow]'")
-    return installed(tmp_path_factory.mktemp("airflow"))
+    needs_airflow()
+    with installed(tmp_path_factory.mktemp("airflow"), server_url) as airflow:
+        yield airflow
 
 
 @pytest.fixture(scope="package")
 def driving(installation: Airflow) -> Iterator[subprocess.Popen[str]]:
     """The process that runs DAGs; it starts once."""
-    airflow = installation.copy(installation.home / "driver.db")
-    process = subprocess.Popen(
-        [sys.executable, str(DRIVER)],
-        env=dict(airflow.environ),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    yield process
-    process.communicate()  # its end of file ends it
+    with installation.copied() as airflow:
+        process = subprocess.Popen(
+            [sys.executable, str(DRIVER)],
+            env=dict(airflow.environ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        yield process
+        process.communicate()  # its end of file ends it
 
 
 @pytest.fixture

@@ -9,17 +9,17 @@ import os
 import secrets
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import httpx
 import psutil
+from sqlalchemy import Engine, create_engine, text
 
 from tests.dags.conftest import Airflow
 
@@ -36,27 +36,25 @@ class Run(NamedTuple):
     kind: str
     """scheduled, asset_triggered, backfill or manual."""
     state: str
-    start: str | None
-    """Of its data interval."""
 
 
 class Service:
     """A running Airflow."""
 
-    def __init__(self, airflow: Airflow, http: httpx.Client, leader: int) -> None:
-        self._airflow, self._http, self._leader = airflow, http, leader
+    def __init__(self, airflow: Airflow, tables: Engine, http: httpx.Client, leader: int) -> None:
+        self._airflow, self._tables, self._http, self._leader = airflow, tables, http, leader
 
     def runs(self) -> list[Run]:
         """Every run so far, in order."""
-        return [Run(*row) for row in self._rows("SELECT dag_id, run_type, state, data_interval_start FROM dag_run")]
+        return [Run(*row) for row in self._rows("SELECT dag_id, run_type, state FROM dag_run ORDER BY id")]
 
     def tasks(self) -> list[tuple[Any, ...]]:
         """(DAG, task, state) of every task instance so far; the state may be None yet."""
-        return self._rows("SELECT dag_id, task_id, state FROM task_instance")
+        return self._rows("SELECT dag_id, task_id, state FROM task_instance ORDER BY id")
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(f"file:{self._airflow.database}?mode=ro", uri=True)) as database:
-            return database.execute(f"{query} ORDER BY rowid").fetchall()
+        with self._tables.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
 
     def answers(self) -> bool:
         """Whether its API serves."""
@@ -69,7 +67,8 @@ class Service:
         token = self._http.get("/auth/token").raise_for_status().json()["access_token"]
         span = {"dag_id": dag, "from_date": at.isoformat(), "to_date": at.isoformat()}
         allowed = {"Authorization": f"Bearer {token}"}
-        self._http.post("/api/v2/backfills", json=span, headers=allowed).raise_for_status()
+        done = self._http.post("/api/v2/backfills", json=span, headers=allowed)
+        assert done.is_success, f"{done.status_code} {done.text}\n{self.said()}"
 
     def pids(self) -> list[int]:
         """The processes that are left of the session."""
@@ -98,8 +97,7 @@ def running(installation: Airflow, environ: Mapping[str, str]) -> Iterator[Servi
     """Airflow over our DAGs, all of them switched on, from a copy of ``installation``; it ends with the block."""
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
-    airflow = installation.copy(
-        installation.home / "service.db",
+    with installation.copied(
         **environ,
         AIRFLOW__API__HOST="127.0.0.1",
         AIRFLOW__API__PORT=str(port),
@@ -109,20 +107,22 @@ def running(installation: Airflow, environ: Mapping[str, str]) -> Iterator[Servi
         AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"{url}/execution/",
         AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS="true",
         AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION="false",
-    )
-    commands = [
-        f'"{sys.executable}" -m airflow {process} >"$AIRFLOW_HOME/{process.split()[0]}.out" 2>&1 &'
-        for process in PROCESSES
-    ]
-    leader = subprocess.Popen(
-        ["/bin/sh", "-c", "\n".join([*commands, "wait"])], env=dict(airflow.environ), start_new_session=True
-    )
-    with httpx.Client(base_url=url, timeout=_ANSWER_SECONDS, trust_env=False) as http:
-        service = Service(airflow, http, leader.pid)
-        try:
-            yield service
-        finally:
-            _end(service, leader)
+    ) as airflow:
+        commands = [
+            f'"{sys.executable}" -m airflow {process} >"$AIRFLOW_HOME/{process.split()[0]}.out" 2>&1 &'
+            for process in PROCESSES
+        ]
+        leader = subprocess.Popen(
+            ["/bin/sh", "-c", "\n".join([*commands, "wait"])], env=dict(airflow.environ), start_new_session=True
+        )
+        tables = create_engine(airflow.database_url)
+        with httpx.Client(base_url=url, timeout=_ANSWER_SECONDS, trust_env=False) as http:
+            service = Service(airflow, tables, http, leader.pid)
+            try:
+                yield service
+            finally:
+                _end(service, leader)
+                tables.dispose()
 
 
 def _free_port() -> int:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.dags.conftest import DAGS
+from tests.deploy.tools import needs_airflow
 from voxpop.jobs import JOBS
 
 HEAVY = {"torch", "transformers", "numpy", "pandas", "scipy", "sqlalchemy", "psycopg", "httpx", "msgspec", "apprise"}
@@ -45,7 +46,7 @@ FOUND = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def parsing(tmp_path_factory: pytest.TempPathFactory) -> FOUND:
-    pytest.importorskip("airflow.sdk", reason="Airflow is not installed: pip install 'voxpop[airflow]'")
+    needs_airflow()
     environ = {
         **os.environ,
         "AIRFLOW_HOME": str(tmp_path_factory.mktemp("airflow")),
@@ -81,7 +82,7 @@ def test_each_file_holds_one_dag_of_its_name(parsed: dict[str, FOUND]) -> None:
 def test_parsing_imports_next_to_nothing_beyond_airflow(parsing: FOUND) -> None:
     assert not HEAVY & {name.partition(".")[0] for name in parsing["imported"]}
     ours = {name for name in parsing["imported"] if name.startswith("voxpop.")}
-    assert ours <= {"voxpop.scheduled", "voxpop.errors", "voxpop.signals", "voxpop.signals.windows"}
+    assert ours <= {f"voxpop.{name}" for name in ("exact", "scheduled", "errors", "signals", "signals.windows")}
 
 
 def test_no_two_runs_meet_none_catches_up_and_each_task_is_tried_again(parsed: dict[str, FOUND]) -> None:

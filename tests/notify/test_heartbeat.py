@@ -67,7 +67,7 @@ def around(engine: Engine, database_url: str, url: str) -> Surroundings:
         log=open_log(database_url),
         model="",
         linker=lambda: Linker([]),
-        fetcher=Fetcher(),
+        fetcher=Fetcher,
     )
 
 

@@ -16,6 +16,7 @@ from voxpop.jobs import Surroundings
 from voxpop.reports import jobs
 from voxpop.reports.build import Asked
 from voxpop.reports.content import Kind, Report
+from voxpop.store.access import at_the_shell
 
 
 def report(
@@ -101,7 +102,7 @@ def test_it_says_who_answered_and_counts_what_nobody_took_on(around: Surrounding
     with around.engine.begin() as connection:
         alerting.plan(connection, Rules(), now - timedelta(minutes=2))
         alerting.plan(connection, Rules(), now - timedelta(minutes=1))
-        alerting.by_person(connection, Rules(), alert, "acknowledged", "jane", now)
+        alerting.by_person(connection, Rules(), alert, "acknowledged", at_the_shell("jane"), now)
     after = report(around)
     assert [(one.name, one.kind, one.who, one.at) for one in after.answered] == [
         ("Acmetron", "acknowledged", "jane", now)
@@ -139,7 +140,7 @@ def test_what_came_later_changes_no_report_of_before(around: Surroundings, engin
         for minutes in (0, 1):
             alerting.plan(connection, Rules(), now + timedelta(minutes=minutes))
         alert = reports["morning"].turned[0].alert.id
-        alerting.by_person(connection, Rules(), alert, "acknowledged", "jane", now + timedelta(minutes=2))
+        alerting.by_person(connection, Rules(), alert, "acknowledged", at_the_shell("jane"), now + timedelta(minutes=2))
         revisions = connection.execute(
             text("SELECT count(*) FROM alert_revisions WHERE alert_id = :id"), {"id": alert}
         ).scalar_one()

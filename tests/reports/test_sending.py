@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from email.header import decode_header, make_header
@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
-from typer.testing import CliRunner, Result
 
+from tests import commands
+from tests.commands import Run
 from tests.notify.loopback import Hook, PostOffice, hook, post_office
 from tests.reports.conftest import END
 from voxpop import alerting, alertsfile
 from voxpop.alertsfile import Rules
-from voxpop.cli import app
 from voxpop.cli import report as _commands  # noqa: F401 - which registers itself
 from voxpop.jobs import JOBS, Surroundings
 from voxpop.reports import jobs
@@ -159,20 +159,9 @@ def test_the_jobs_are_in_the_table() -> None:
     assert (functions["morning"], functions["weekly"]) == (jobs.morning, jobs.weekly)
 
 
-Run = Callable[..., Result]
-
-
 @pytest.fixture
 def voxpop(database_url: str) -> Run:
-    """Runs a command on the test's own database, within this process."""
-    environ = {"VOXPOP_DATABASE_URL": database_url.replace("+psycopg", ""), "COLUMNS": "200"}
-
-    def run(*arguments: str, code: int = 0, **extra: str) -> Result:
-        done = CliRunner().invoke(app, list(arguments), env={**environ, **extra})
-        assert done.exit_code == code, done.output
-        return done
-
-    return run
+    return commands.on(database_url)
 
 
 def test_the_command_prints_writes_and_refuses(around: Surroundings, voxpop: Run, tmp_path: Path) -> None:

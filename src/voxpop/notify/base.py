@@ -1,9 +1,8 @@
-"""A receiver, a message, and the call that brings one to the other."""
+"""A receiver, a message, and what of a receiver nobody may read."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import unquote
 
@@ -62,21 +61,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
     html: str = ""
     files: tuple[File, ...] = ()
-
-
-def deliver(receiver: Receiver, message: Message, now: datetime) -> str:
-    """Brings the message to the receiver; returns its answer in a few words.
-
-    Raises:
-        ReceiverUnavailable: it was not taken; the message holds no secret.
-    """
-    if receiver.secret:
-        from voxpop.notify import webhook
-
-        return webhook.post(receiver, message, now)
-    from voxpop.notify import people
-
-    return people.tell(receiver, message)
 
 
 _LEAST_SECRET = 4

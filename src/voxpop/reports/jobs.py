@@ -83,7 +83,7 @@ def send(around: Around, rules: Rules, mailing: Mailing, end: datetime, as_of: d
     report_id = digest("report", *_window(mailing, asked), mailing.lang, as_of.isoformat())
     keys = {digest("report", *_window(mailing, asked), name): name for name in mailing.receivers}
     with around.engine.connect() as connection:
-        known, left = stored.load(connection, report_id), set(keys) - stored.queued(connection, keys)
+        known, left = stored.load(connection, report_id), set(keys) - deliveries.queued(connection, keys)
         held = not epoch.agrees(connection, around.settings.home)
     if held or not left or (known is not None and not known.happened and not mailing.empty):
         return 0

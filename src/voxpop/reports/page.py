@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
-
-import jinja2
+from typing import TYPE_CHECKING, NamedTuple
 
 from voxpop.reports import chart
 from voxpop.reports.content import Report
 from voxpop.reports.view import Tone, View
+
+if TYPE_CHECKING:
+    import jinja2
 
 _COLOURS: dict[Tone, tuple[str, str]] = {
     "critical": ("#b3261e", "#ffffff"),
@@ -62,6 +63,8 @@ def for_mail(view: View) -> str:
 
 @cache
 def _template() -> jinja2.Template:
+    import jinja2  # here because only a report that is due needs it
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("voxpop.reports"),
         autoescape=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, nbinom
 
 Counts = NDArray[np.int64]
 Scores = NDArray[np.float64]
@@ -18,6 +17,8 @@ def surprise(seen: Counts, expected: Scores, dispersion: Scores | float) -> Scor
 
     Noufaily et al. 2013, Statistics in Medicine 32, 1206, equations 1 and 2; Farrington et al. 1996, JRSS A 159, 547.
     """
+    from scipy.stats import nbinom  # takes seconds to import, and most commands judge nothing
+
     size = 1.0 / np.asarray(dispersion)
     with np.errstate(all="ignore"):  # far tails underflow
         log_tail = nbinom.logsf(seen - 1, size, size / (size + expected))
@@ -29,6 +30,8 @@ def share_surprise(adverse: Counts, stories: Counts, share: Scores) -> Scores:
 
     Clopper and Pearson 1934, Biometrika 26, 404: the exact tail, so that one of one is not taken for certainty.
     """
+    from scipy.stats import binom
+
     with np.errstate(all="ignore"):
         return _capped(binom.logsf(adverse - 1, stories, share))
 

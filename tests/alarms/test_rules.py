@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.store.samples import MODEL, START, document, reading, write
-from voxpop import alerting, rules
+from voxpop import alerting
+from voxpop.alarms import rules
 from voxpop.records import Alert, Document, Opinion, Reading, Risk
 from voxpop.signals.windows import LONG
 from voxpop.store import alerts, counts, trends

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from voxpop.alarms import history
+from voxpop.alarms.history import History
 from voxpop.records import TrendPoint
 from voxpop.signals import spread, surge
 from voxpop.signals.tails import Counts
 from voxpop.signals.windows import HOUR, hour_of
-from voxpop.store import alerts, told, trends
+from voxpop.store import told, trends
 from voxpop.store.told import Sight, ToldStory
 
 MINUTE = timedelta(minutes=1)
@@ -33,10 +35,11 @@ class Past:
         entities: those spoken of; their places are the numbers in arrays.
         known: what is usual.
         known_to: up to when changes of the store were seen.
+        of: what the version is judged on.
     """
 
-    def __init__(self, start: datetime, end: datetime, memory: Memory, known: surge.Known) -> None:
-        self.start, self.end, self.known = start, end, known
+    def __init__(self, start: datetime, of: History, memory: Memory, known: surge.Known) -> None:
+        self.start, self.end, self.of, self.known = start, of.last, of, known
         self.entities, self.known_to = memory.entities, memory.known_to
         self._memory = memory
 
@@ -112,8 +115,8 @@ class Memory:
     def __init__(self) -> None:
         self._forget_all("")
 
-    def _forget_all(self, model: str) -> None:
-        self._model = model
+    def _forget_all(self, name: str) -> None:
+        self._name = name
         self.known_to: datetime | None = None
         """Up to when the changes of the stream are known."""
         self.entities: tuple[str, ...] = ()
@@ -129,25 +132,25 @@ class Memory:
 
     def read(self, connection: Connection, model: str, back: timedelta | None = None) -> Past | None:
         """The stream as it is stored now; see ``read``."""
-        span = alerts.span(connection)
-        if span is None:
+        of = history.of(connection, model)
+        if of is None:
             return None
-        if model != self._model:
-            self._forget_all(model)
-        since = span[0] if back is None else max(span[0], span[1] - back)
+        if of.name != self._name:
+            self._forget_all(of.name)
+        since = of.first if back is None else max(of.first, of.last - back)
         start = since.replace(hour=0, minute=0, second=0, microsecond=0)
         self._forget_before(start)
-        changes = trends.changes(connection, model, start, self.known_to)
+        changes = trends.changes(connection, of.name, start, self.known_to)
         windows = None if self.known_to is None else [(p.entity, p.start) for p in changes.points]
         if windows is None or windows:
-            self._take_stories(told.stories(connection, model, start, windows), windows or ())
+            self._take_stories(told.stories(connection, of.name, start, windows), windows or ())
             hours = None if windows is None else {at for _, at in windows}
             self._take_sights(told.sights(connection, start, hours), hours or ())
-        known_days = surge.days_read(_hours(span[1] - start))
+        known_days = surge.days_read(_hours(of.last - start))
         self._take_points(changes.points, start + known_days * 24 * HOUR)
         self.known_to = changes.known_to
         self.entities = tuple(sorted(self._points.keys() | self._told.keys()))
-        return Past(start, span[1], self, self._usual(start, span[1], known_days))
+        return Past(start, of, self, self._usual(start, of.last, known_days))
 
     def told_of(self, entity: str) -> list[ToldStory]:
         """The stories about the entity, by time."""

@@ -12,9 +12,9 @@ from sqlalchemy import Engine, create_engine, text
 
 from tests.store.samples import MODEL, START, document, reading, write
 from voxpop import alarms
-from voxpop.past import Memory
+from voxpop.alarms.past import Memory
 from voxpop.records import Reading
-from voxpop.store import schema, trends
+from voxpop.store import trends
 
 ALERTS = text(
     "SELECT alert_id, entity_id, rule, state, fired_at, last_at, window_start, score, cut, hours, stories,"
@@ -25,7 +25,6 @@ ALERTS = text(
 @pytest.fixture
 def other(other_database_url: str) -> Iterator[Engine]:
     engine = create_engine(other_database_url)
-    schema.upgrade(engine)
     yield engine
     engine.dispose()
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
+from voxpop.alarms import history
 from voxpop.records import Alert, digest
 from voxpop.signals import drift
 from voxpop.signals.meaning import DRIFT
@@ -29,6 +30,8 @@ MEASURES = {
     "links": "links to companies",
 }
 """Each of the counts and what operators call it, which is the entity of its alerts."""
+_OF_OPINION = ("labels", "unsure")
+"""What a version can only be compared on with what it has read itself."""
 
 
 def raise_alerts(connection: Connection, model: str, now: datetime) -> int:
@@ -47,9 +50,12 @@ def raise_alerts(connection: Connection, model: str, now: datetime) -> int:
 
 
 def _judged(connection: Connection, model: str, until: datetime) -> Iterator[Drift]:
-    of = drift.spans(until)
+    of, learning = drift.spans(until), history.learning(connection, model)
+    read = learning is None or learning.read_from <= until - drift.RECENT - drift.KNOWN
     recent, usual = (stored_drifts.counted(connection, model, *window) for window in of)
     for field, measure in MEASURES.items():
+        if field in _OF_OPINION and not read:
+            continue
         counts = getattr(recent, field), getattr(usual, field)
         score = drift.judge(*counts)
         if score is not None:

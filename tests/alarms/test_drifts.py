@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tests.store.samples import MODEL, START, document, reading, write
-from voxpop import alerting, drifts
+from voxpop import alerting
+from voxpop.alarms import drifts
 from voxpop.records import Alert, Opinion, Reading
 from voxpop.store import alerts, trends
 from voxpop.store import drifts as stored
