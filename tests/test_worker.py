@@ -52,7 +52,7 @@ def seen(engine: Engine) -> list[str]:
         return list(connection.execute(text("SELECT value FROM seen ORDER BY value")).scalars())
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"

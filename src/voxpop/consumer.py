@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Literal
 
-from voxpop import metrics, shadow
+from voxpop import metrics
 from voxpop.app import App
 from voxpop.errors import ModelError, SettingError, VoxpopError
 from voxpop.settings import Settings
@@ -62,6 +62,8 @@ def _work(app: App, role: Role, stop: threading.Event) -> Worker:
         if app.settings.hang_seconds:
             threading.Thread(target=_watch, args=(worker, app.settings.hang_seconds, stop), daemon=True).start()
         if role == "analyst" and app.settings.shadow_profile:
+            from voxpop import shadow
+
             running.enter_context(shadow.beside(app))
         logger.info("%s consumer is up", role)
         worker.run(stop)

@@ -74,7 +74,7 @@ def run(
                     _once(around, job, settle)
         else:
             _catch_up(app, workers, stop, progress)
-            _tick(JOBS, lambda _: _by_what_counts(app, around), stop, progress=lambda: _report(app, workers, progress))
+            tick(JOBS, lambda _: _by_what_counts(app, around), stop, progress=lambda: _report(app, workers, progress))
             seconds = time.monotonic() - started
     documents, refused = workers[-1].records, sum(w.dead for w in workers)
     return Figures(documents, refused, seconds, documents / seconds)
@@ -102,7 +102,7 @@ def schedule(app: App, names: Sequence[str], stop: threading.Event) -> None:
             model = model_versions.active(connection)
         return None if model is None and job.model else app.surroundings(model or "")
 
-    _tick([job for job in JOBS if not names or job.name in names], around, stop)
+    tick([job for job in JOBS if not names or job.name in names], around, stop)
 
 
 def _start(threads: ExitStack, workers: Sequence[Worker], stop: threading.Event) -> None:
@@ -142,24 +142,28 @@ def _once(around: Surroundings, job: Job, settle: Callable[[], None]) -> None:
     settle()
 
 
-def _tick(
+def tick(
     jobs: Sequence[Job],
     around: Callable[[Job], Surroundings | None],
     stop: threading.Event,
     progress: Callable[[], int] = lambda: 0,
 ) -> None:
-    """Runs each job at its cadence where it has surroundings. One that fails is logged and comes again; the others go
-    on."""
+    """Runs each job at its cadence where it has surroundings, until ``stop`` is set.
+
+    All cadences are counted from one start, so that jobs of the same one fall due together, however long others have
+    kept them, and run in the order of ``jobs``: each works at once on what the one before it has stored. One that
+    fails is logged and comes again; the others go on.
+    """
     due = dict.fromkeys((job.name for job in jobs), datetime.now(UTC))
     while not stop.wait(1.0):
         progress()
+        at = datetime.now(UTC)
         for job in jobs:
-            now = datetime.now(UTC)
-            if now < due[job.name]:
+            if at < due[job.name]:
                 continue
-            due[job.name] = now + job.every
+            due[job.name] += job.every * ((at - due[job.name]) // job.every + 1)
             try:
                 if (live := around(job)) is not None:
-                    scheduled_jobs.run(job, live, now)
+                    scheduled_jobs.run(job, live, datetime.now(UTC))
             except Exception:
                 logger.exception("job %s failed and will run again in %s", job.name, job.every)

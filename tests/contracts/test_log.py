@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
-from sqlalchemy import create_engine
 
 from tests.kafka import broker
 from voxpop.errors import SettingError, VoxpopError
 from voxpop.log.base import Consumer, Log, Message, Partition, Record, open_log
-from voxpop.store import schema
+
+SECONDS = 60.0
+"""Longest wait for what must happen; no test asks how long it took."""
 
 
 class Place:
@@ -52,11 +53,7 @@ class Place:
 
 @contextmanager
 def sql(request: pytest.FixtureRequest) -> Iterator[Place]:
-    url = request.getfixturevalue("database_url")
-    engine = create_engine(url)
-    schema.upgrade(engine)
-    engine.dispose()
-    yield Place(url)
+    yield Place(request.getfixturevalue("database_url"))
 
 
 @contextmanager
@@ -98,7 +95,7 @@ def messages(count: int, start: int = 0) -> list[Message]:
     return [Message(f"k{n % 7}".encode(), f"v{n}".encode()) for n in range(start, start + count)]
 
 
-def read(consumer: Consumer, count: int, *, seconds: float = 20.0) -> list[Record]:
+def read(consumer: Consumer, count: int, *, seconds: float = SECONDS) -> list[Record]:
     """Polls until ``count`` records came; partitions that are gained start at 0."""
     found: list[Record] = []
     sought: set[Partition] = set()
@@ -111,7 +108,7 @@ def read(consumer: Consumer, count: int, *, seconds: float = 20.0) -> list[Recor
     return found
 
 
-def read_on(consumer: Consumer, count: int, *, seconds: float = 20.0) -> list[Record]:
+def read_on(consumer: Consumer, count: int, *, seconds: float = SECONDS) -> list[Record]:
     """Polls until ``count`` records came of what is sought already."""
     found: list[Record] = []
     deadline = time.monotonic() + seconds
@@ -120,7 +117,7 @@ def read_on(consumer: Consumer, count: int, *, seconds: float = 20.0) -> list[Re
     return found
 
 
-def join(consumer: Consumer, partitions: int, *, seconds: float = 20.0) -> list[Record]:
+def join(consumer: Consumer, partitions: int, *, seconds: float = SECONDS) -> list[Record]:
     """Polls until the consumer owns so many partitions; what it delivered meanwhile."""
     found: list[Record] = []
     deadline = time.monotonic() + seconds
@@ -204,7 +201,7 @@ def test_a_pause_outlasts_a_rebalance(place: Place, request: pytest.FixtureReque
     first.pause()
     log.publish(place.topic, messages(50))
     kept: list[Record] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + SECONDS
     while not len(first.assignment()) == len(second.assignment()) == 2:
         assert time.monotonic() < deadline
         kept += first.poll(100, 0.1)
@@ -253,7 +250,7 @@ def test_members_share_the_partitions_and_take_over_from_one_that_leaves(
     first, second = place.subscribe(log), place.subscribe()
 
     def settle(done: Callable[[], bool]) -> bool:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             for consumer in (first, second):
                 consumer.poll(1, 0.1)
@@ -264,7 +261,7 @@ def test_members_share_the_partitions_and_take_over_from_one_that_leaves(
     assert settle(lambda: len(first.assignment()) == len(second.assignment()) == 2)
     assert first.assignment().isdisjoint(second.assignment())
     second.close()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + SECONDS
     while len(first.assignment()) < 4 and time.monotonic() < deadline:
         first.poll(1, 0.1)
     assert len(first.assignment()) == 4

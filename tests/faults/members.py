@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, text
 
 import voxpop.log.kafka  # noqa: F401 - imported once, before the members are forked
-from voxpop import consumer, testing
+from voxpop import cli, consumer, testing
 from voxpop.app import App
 from voxpop.log.base import Message, Record, open_log
 from voxpop.settings import Settings
@@ -88,6 +88,12 @@ def booked(step: Step) -> Step:
 def book(connection: Connection, group: str, records: Sequence[Record]) -> None:
     rows = [{"g": group, "t": r.partition.topic_id, "p": r.partition.number, "o": r.offset} for r in records]
     connection.execute(text("INSERT INTO seen VALUES (:g, :t, :p, :o)"), rows)
+
+
+def command(*words: str) -> None:
+    """``voxpop`` with these words, model and all."""
+    sys.argv = ["voxpop", *words]
+    cli.main()
 
 
 def consume(role: Literal["news", "social", "analyst"]) -> None:

@@ -18,9 +18,9 @@ from typing import Any
 
 from sqlalchemy import Engine, create_engine, text
 
-from tests.faults import members
+from tests.faults import members, stream
 from voxpop.log.base import Message, Partition, open_log
-from voxpop.store import deadletters, schema
+from voxpop.store import deadletters
 
 LONG = os.environ.get("FAULTS") == "long"
 """``make faults``: as often and as long as promised, not as often as there is patience for."""
@@ -58,8 +58,9 @@ class Member:
     def __init__(self, main: Callable[..., None], *arguments: Any, environ: dict[str, str], fault: str = "") -> None:
         self._output = _outputs() / uuid.uuid4().hex
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([members.__name__])
-        self.process = context.Process(target=members.enter, args=(main, arguments, environ, fault, self._output))
+        context.set_forkserver_preload([members.__name__, stream.__name__])
+        given = (main, arguments, environ, fault, self._output)
+        self.process = context.Process(target=members.enter, args=given, daemon=True)  # no test run waits for it
         self.process.start()
 
     @property
@@ -114,7 +115,6 @@ class Ground:
         self.topic = f"topic-{uuid.uuid4().hex[:12]}"
         self.members: list[Member] = []
         self._published = 0
-        schema.upgrade(self.engine)
         with self.engine.begin() as connection:
             connection.execute(text(members.SEEN))
             limit = f"SET idle_in_transaction_session_timeout = '{SILENCE_SECONDS}s'"
@@ -158,6 +158,11 @@ class Ground:
             rows = connection.execute(text("SELECT partition, next_offset, epoch FROM positions ORDER BY partition"))
             return {row.partition: (row.next_offset, row.epoch) for row in rows}
 
+    def most_tries(self) -> int:
+        """How often the records at some stored offset were begun, at most."""
+        with self.engine.connect() as connection:
+            return int(connection.execute(text("SELECT coalesce(max(tries), 0) FROM positions")).scalar_one())
+
     def dead(self) -> list[deadletters.Row]:
         """The dead letters."""
         with self.engine.connect() as connection:
@@ -175,7 +180,7 @@ class Ground:
         with closing(open_log(self.log_url)) as log:
             return log.ends(topic or self.topic)
 
-    def settled(self, seconds: float = 45.0) -> None:
+    def settled(self, seconds: float = 80.0) -> None:
         """Waits until as many records are booked as there are; then each must be booked once, and passed on."""
         ends = self.ends()
         wait_for(lambda: self.count() >= sum(ends.values()), seconds, self.told)
@@ -205,8 +210,10 @@ class Ground:
         return found
 
     def told(self) -> str:
-        """The last words of each member, for a failure."""
-        return f"{self.positions()} of {self.ends()}\n" + "\n\n".join(m.said[-1500:] for m in self.members)
+        """Where things stand, and the last words of each member, for a failure."""
+        dead = [(letter.origin, letter.position, letter.reason) for letter in self.dead()]
+        said = "\n\n".join(member.said[-1500:] for member in self.members)
+        return f"{self.positions()} of {self.ends()}, {self.count()} booked, dead {dead}\n{said}"
 
     def close(self) -> None:
         for member in self.members:

@@ -11,10 +11,10 @@ from sqlalchemy import text
 from tests.faults import members
 from tests.faults.processes import Ground, Member, wait_for
 from voxpop.log.base import Message, open_log
-from voxpop.records import Item, encode
+from voxpop.records import TOPICS, Item, encode
 from voxpop.sample import FIRST_DAY
 from voxpop.settings import Settings
-from voxpop.stages import TOPICS, item_message
+from voxpop.stages import item_message
 from voxpop.store import deadletters
 
 ITEM = Item(source="s", id="1", channel="news", published_at=FIRST_DAY, received_at=FIRST_DAY, text="Shares fell.")

@@ -17,17 +17,16 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.faults import members
-from tests.faults.processes import LONG, Ground, Member, ending
+from tests.faults.processes import LONG, Ground, Member, ending, wait_for
 from tests.kafka import broker
 from tests.store.samples import rows
 from voxpop import runner, sample
 from voxpop.app import App
 from voxpop.intake import take
 from voxpop.log.base import Message, open_log
-from voxpop.records import DeadLetter, Item
+from voxpop.records import TOPICS, DeadLetter, Item
 from voxpop.settings import Settings
 from voxpop.sources import files
-from voxpop.stages import TOPICS
 from voxpop.text import watchlist
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +45,9 @@ def test_members_that_come_and_go_under_load_share_the_work(ground: Ground) -> N
         time.sleep(order.uniform(0.1, 1.0))
         if len(ground.members) > 2:
             leaver = ground.members.pop(order.randrange(len(ground.members)))
-            assert leaver.end(signal.SIGTERM) == 0, leaver.said[-3000:]
+            code = leaver.end(signal.SIGTERM)
+            begun = bool(leaver.said)  # one that has not even opened the store yet, the signal ends at once
+            assert code == 0 or (code == -signal.SIGTERM and not begun), leaver.said[-3000:]
     ground.settled()
 
 
@@ -58,6 +59,8 @@ def test_members_that_are_killed_at_random_store_every_record_once(over_kafka: G
     for _ in range(200 if LONG else 6):
         ground.publish(80)
         time.sleep(order.uniform(0.0, 1.0))
+        # Whoever dies three times of one record has met a deadly one, by chance or not: see test_deadly_record.
+        wait_for(lambda: ground.most_tries() < 2, 60, ground.told)
         killed += running.pop(order.randrange(len(running))).end() == -signal.SIGKILL
         running.append(ground.member(seconds=0.005))
     assert killed == (200 if LONG else 6)

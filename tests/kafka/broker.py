@@ -130,7 +130,7 @@ class Broker:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    def forget(self, topics: Iterable[str], seconds: float = 20.0) -> None:
+    def forget(self, topics: Iterable[str], seconds: float = 60.0) -> None:
         """Deletes the topics and waits until they are gone."""
         from kafka import KafkaAdminClient
 

@@ -17,6 +17,9 @@ from tests.kafka.broker import PASSWORD, USER, Broker
 from voxpop.errors import LogUnavailable, Refused, SettingError, StoreError
 from voxpop.log.base import Consumer, Log, Message, Record, open_log
 
+SECONDS = 80.0
+"""Longest wait for what must happen; no test asks how long it took."""
+
 
 @pytest.fixture
 def kafka() -> Broker:
@@ -46,14 +49,14 @@ def numbered(count: int, start: int = 0) -> list[Message]:
     return [Message(f"k{n}".encode(), f"v{n}".encode()) for n in range(start, start + count)]
 
 
-def join(consumer: Consumer, partitions: int, seconds: float = 30.0) -> None:
+def join(consumer: Consumer, partitions: int, seconds: float = SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while len(consumer.assignment()) != partitions:
         assert time.monotonic() < deadline, f"owns {sorted(consumer.assignment())}"
         consumer.poll(1, 0.2)
 
 
-def read(consumer: Consumer, count: int, seconds: float = 30.0) -> list[Record]:
+def read(consumer: Consumer, count: int, seconds: float = SECONDS) -> list[Record]:
     found: list[Record] = []
     deadline = time.monotonic() + seconds
     while len(found) < count:
@@ -166,14 +169,14 @@ def test_a_topic_made_anew_is_another_stream(log: Log, topic: str, admin: KafkaA
     (before,) = consumer.assignment()
     assert {(r.partition, r.value) for r in read(consumer, 10)} == {(before, b"old")}
     admin.delete_topics([topic])
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + SECONDS
     while log.ends(topic):
         assert time.monotonic() < deadline
     log.create(topic, 1)
     log.publish(topic, [Message(b"", b"new")] * 30)
     found: list[Record] = []
     while not found:
-        assert time.monotonic() < deadline + 20
+        assert time.monotonic() < deadline + SECONDS
         found += consumer.poll(100, 0.2)
         for partition in consumer.assignment() - {before}:
             consumer.seek(partition, 0)
@@ -200,7 +203,7 @@ def test_a_static_member_comes_back_to_its_partitions_without_a_rebalance(kafka:
     one, other = (open_log(f"{kafka.url}&instance={name}") for name in ("one", "other"))
     one.create(topic, 4)
     first, second = one.subscribe(topic, [topic]), other.subscribe(topic, [topic])
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + SECONDS
     while not len(first.assignment()) == len(second.assignment()) == 2:
         assert time.monotonic() < deadline
         first.poll(1, 0.1)
@@ -226,7 +229,7 @@ def test_what_was_committed_is_there_for_kafkas_own_tools(kafka: Broker, log: Lo
     join(consumer, 1)
     consumer.commit(dict.fromkeys(consumer.assignment(), 3))
     tools = KafkaConsumer(bootstrap_servers=f"127.0.0.1:{kafka.plain}", group_id=topic)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + SECONDS
     while tools.committed(TopicPartition(topic, 0)) != 3:
         assert time.monotonic() < deadline
     tools.close()
@@ -242,7 +245,7 @@ def test_partitions_that_are_added_while_polls_are_short_reach_their_consumer(
     join(consumer, 1)
     admin.create_partitions({topic: 5})
     consumer.close()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + SECONDS
     while len(consumer.assignment()) < 5:
         assert time.monotonic() < deadline
         consumer.poll(1, 0.002)

@@ -22,10 +22,9 @@ from voxpop.intake import take
 from voxpop.log.base import open_log
 from voxpop.log.kafka import KafkaLog
 from voxpop.log.sql import SqlLog
-from voxpop.records import Item
+from voxpop.records import TOPICS, Item
 from voxpop.settings import Settings
 from voxpop.sources import files
-from voxpop.stages import TOPICS
 from voxpop.store import deadletters
 from voxpop.text import watchlist
 

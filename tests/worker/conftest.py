@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 
-import psycopg
 import pytest
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Engine, text
 
+from tests.conftest import new_database
 from tests.kafka import broker
 from tests.worker.scene import Scene
-from voxpop.store import schema
 
 
 @pytest.fixture
 def log_database_url(server_url: str) -> Iterator[str]:
     """URL of a second database for the log, so that the store can be away by itself."""
-    name = f"voxpop_test_log_{uuid.uuid4().hex[:8]}"
-    admin = make_url(server_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
-    engine = create_engine(url)
-    schema.upgrade(engine)
-    engine.dispose()
-    yield url
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with new_database(server_url) as url:
+        yield url
 
 
 def _scene(engine: Engine, log_url: str, server_url: str) -> Iterator[Scene]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from tests import commands
 from tests.kafka.broker import free_ports
 from tests.worker.scene import wait_for
 from voxpop import fleet
@@ -43,7 +44,7 @@ def start(database_url: str) -> Iterator[Start]:
         process.wait()
 
 
-def ingest(start: Start, folder: Path, count: int) -> None:
+def ingest(database_url: str, folder: Path, count: int) -> None:
     """News in; every seventh has no text, which only cleaning finds out."""
     items = [
         {
@@ -57,7 +58,7 @@ def ingest(start: Start, folder: Path, count: int) -> None:
     ]
     path = folder / "items.jsonl"
     path.write_text("".join(json.dumps(item) + "\n" for item in items))
-    assert start("ingest", str(path)).wait(120) in (0, 2)
+    commands.on(database_url)("ingest", str(path))
 
 
 def scrape(port: int) -> dict[str, float]:
@@ -79,8 +80,10 @@ def read(engine: Engine) -> int:
         )
 
 
-def test_a_worker_is_scraped_and_ends_on_sigterm(start: Start, engine: Engine, tmp_path: Path) -> None:
-    ingest(start, tmp_path, 21)
+def test_a_worker_is_scraped_and_ends_on_sigterm(
+    start: Start, engine: Engine, database_url: str, tmp_path: Path
+) -> None:
+    ingest(database_url, tmp_path, 21)
     with engine.connect() as connection:
         refused_at_the_door = connection.execute(text("SELECT count(*) FROM dead_letters")).scalar_one()
     accepted = 21 - refused_at_the_door
@@ -120,7 +123,7 @@ def children(process: subprocess.Popen[bytes]) -> set[int]:
 
 
 def test_one_process_a_device_is_started_again_when_it_dies_and_all_end_together(
-    start: Start, engine: Engine, tmp_path: Path
+    start: Start, engine: Engine, database_url: str, tmp_path: Path
 ) -> None:
     ports = neighbours()
     fleet_process = start("worker", "news", "--devices", "cpu,cpu", VOXPOP_METRICS_PORT=str(ports[0]))
@@ -136,7 +139,7 @@ def test_one_process_a_device_is_started_again_when_it_dies_and_all_end_together
     os.kill(victim, signal.SIGKILL)
     wait_for(lambda: len(children(fleet_process) - first) == 1)
     wait_for(shared)
-    ingest(start, tmp_path, 6)
+    ingest(database_url, tmp_path, 6)
     wait_for(lambda: read(engine) >= 5)
     last = children(fleet_process)
     fleet_process.send_signal(signal.SIGTERM)

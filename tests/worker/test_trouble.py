@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from tests.kafka import broker
 from tests.worker.scene import SECONDS, Gate, Scene, keep, wait_for
 from voxpop.log.base import Record
-from voxpop.worker import Result
+from voxpop.worker import MOST_TRIES, Result
 
 
 def test_a_database_outage_makes_no_rebalance_and_loses_nothing(any_scene: Scene) -> None:
@@ -90,6 +90,26 @@ def test_a_lost_claim_drops_what_is_on_its_way_and_all_is_stored_once(any_scene:
         gate.open()
         wait_for(lambda: any_scene.stored() == 60)
     assert sorted(any_scene.seen()) == values
+    assert any_scene.dead() == 0
+
+
+def test_what_members_lost_and_outlived_is_not_held_to_have_killed_them(any_scene: Scene) -> None:
+    values = any_scene.publish(1)
+    for _ in range(MOST_TRIES + 1):
+        gate = Gate()
+
+        def run(records: Sequence[Record], gate: Gate = gate) -> Result:
+            gate()
+            return keep(records)
+
+        with any_scene.running(any_scene.worker(run)) as stop:
+            assert gate.reached.wait(SECONDS)
+            any_scene.steal()
+            stop.set()
+            gate.open()
+    with any_scene.running(any_scene.worker()):
+        wait_for(lambda: any_scene.stored() == 1)
+    assert any_scene.seen() == values
     assert any_scene.dead() == 0
 
 

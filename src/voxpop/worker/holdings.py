@@ -3,20 +3,21 @@
 The count of tries, in the database, tells of processes that died of the records at an offset. It is durable before
 anything is computed: what is begun at the stored offset is counted there, and what is begun while records before it
 are still to be stored is covered by their count until their store hands it on, in the transaction that moves the
-offset. So a process that dies leaves a count of at least one on whatever it had begun.
+offset. So a process that dies leaves a count of at least one on whatever it had begun. One that only loses a partition
+takes its count back.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
 
 from voxpop import testing
-from voxpop.errors import Fenced
+from voxpop.errors import Fenced, StoreUnavailable
 from voxpop.log.base import Partition
 from voxpop.store import positions
 from voxpop.worker.patience import store_answers
@@ -48,6 +49,7 @@ class Holdings:
         """Between looking at what is begun and the commit of what follows from it."""
         self._counted: dict[Partition, int] = {}
         """Offsets whose count includes this process: it did not die of them, so it counts them once."""
+        self._latest: dict[Partition, Lane] = {}
 
     def claim(self, partition: Partition) -> Lane:
         """Claims the partition for this member.
@@ -66,7 +68,10 @@ class Holdings:
             )
         testing.reach("claimed")
         at = claim.next_offset
-        return Lane(partition, claim, fed=at, begun=at, told=at)
+        lane = Lane(partition, claim, fed=at, begun=at, told=at)
+        with self._lock:
+            self._latest[partition] = lane
+        return lane
 
     def begin(self, ends: Mapping[Lane, int], *, alone: bool = False) -> dict[Lane, int]:
         """Counts records as begun, up to an offset in each lane; how often those at the stored offset were by now.
@@ -85,6 +90,28 @@ class Holdings:
                 lane.begun = end
         testing.reach("begun")
         return found
+
+    def outlived(self, lanes: Iterable[Lane]) -> None:
+        """Takes back what this process counted in those of the lanes that it lost, and is not at work on any more.
+
+        It did not die of them, and where members come and go all the time a record would else be held to have killed
+        every one that had it for a moment. While the database is away the count stays: then the record is tried alone
+        sooner than it need be.
+        """
+        with self._lock:
+            lost = [
+                lane
+                for lane in lanes
+                if not lane.alive
+                and self._latest[lane.partition] is lane
+                and self._counted.get(lane.partition) == lane.claim.next_offset
+            ]
+            for lane in lost:
+                del self._counted[lane.partition]
+        if lost:
+            with suppress(StoreUnavailable), store_answers(), self._engine.begin() as connection:
+                for lane in sorted(lost, key=lambda lane: lane.partition):
+                    positions.take_back(connection, lane.claim)
 
     def store(self, ends: Mapping[Lane, int], write: Callable[[Connection], None]) -> None:
         """Writes and moves the lanes' offsets, all or nothing.

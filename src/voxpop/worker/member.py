@@ -225,6 +225,7 @@ class Worker:
             while parts := self._inbox.take(self._fits):
                 self._attempt(joined(parts))
                 for part in parts:
+                    self._holdings.outlived(part.lanes.values())
                     self._load.remove(part)
         finally:
             self._computed.close()
@@ -236,6 +237,7 @@ class Worker:
         while jobs := self._computed.take():
             for batch, results in jobs:
                 self._patiently("write", partial(self._handler.finish, batch, results), self._giving_up)
+                self._holdings.outlived(batch.lanes.values())
                 self._load.remove(batch)
                 self._computed.done()
 
