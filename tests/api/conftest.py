@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from tests.conftest import empty_database
+from tests.conftest import new_database
 from tests.store.samples import MODEL, document, reading, write
 from voxpop import alerting, jobs
 from voxpop.alertsfile import Rules
@@ -20,7 +20,7 @@ from voxpop.api.server import serving
 from voxpop.app import App
 from voxpop.records import Claim, DeadLetter, Entity, Factuality, Mention, Question, Reading, Risk, digest
 from voxpop.settings import Settings
-from voxpop.store import alerts, models, schema, writer
+from voxpop.store import alerts, models, writer
 
 HOSTILE = '<script>document.title = "owned"</script><b>Acmetron</b> &amp; "quotes"'
 
@@ -102,9 +102,8 @@ class Desk(NamedTuple):
 @contextmanager
 def shared_desk(server_url: str, home: Path) -> Iterator[Desk]:
     """A filled store, served."""
-    with empty_database(server_url) as url:
+    with new_database(server_url) as url:
         engine = create_engine(url)
-        schema.upgrade(engine)
         with App(Settings(database_url=url, home=home, port=0)) as app:
             fill(app, engine)
             with serving(app) as address:
@@ -122,9 +121,8 @@ def desk(server_url: str, home: Path) -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def store(server_url: str) -> Iterator[Engine]:
     """A database at the newest schema, shared by the tests of a module."""
-    with empty_database(server_url) as url:
+    with new_database(server_url) as url:
         engine = create_engine(url)
-        schema.upgrade(engine)
         yield engine
         engine.dispose()
 

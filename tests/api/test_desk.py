@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from typer.testing import CliRunner
 
 from tests.api.conftest import Desk
 from tests.store.samples import MODEL, document, reading, write
-from voxpop import jobs
+from voxpop import alerting, jobs
+from voxpop.alertsfile import Rules
 from voxpop.api.live import Bell
 from voxpop.cli import app as commands
 from voxpop.cli import review as review
@@ -45,9 +47,14 @@ def test_an_alert_is_taken_on_once_and_the_second_hears_of_it(desk: Desk) -> Non
     again = post(desk, f"alerts/{alert}/ack")
     assert again.status_code == 409
     assert "acknowledged already" in again.json()["detail"]
+    said = httpx.post(
+        f"{desk.url}alerts/{alert}/ack", headers={**QUIET, "accept-language": "zh"}, trust_env=False
+    ).json()["detail"]
+    assert said == "该预警已有人确认。"
     assert trail(desk, alert) == ["alert acknowledged"]
     page = get(desk, f"alerts/{alert}").text
     assert "acknowledged · local operator" in page
+    assert "已确认 · 本机操作者" in get(desk, f"alerts/{alert}", **{"accept-language": "zh"}).text
     assert post(desk, f"alerts/{alert}/resolve").status_code == 204
     assert post(desk, f"alerts/{alert}/resolve").status_code == 409
     assert post(desk, f"alerts/{alert}/burn").status_code == 404
@@ -60,6 +67,17 @@ def test_an_alert_that_was_just_seen_cannot_be_taken_on_and_shows_no_button(desk
     answer = post(desk, f"alerts/{alert}/ack")
     assert answer.status_code == 409
     assert "not fired yet" in answer.json()["detail"]
+
+
+def test_whoever_has_the_name_of_an_office_does_not_hold_it(desk: Desk) -> None:
+    alert = desk.alert("taken on by a namesake")
+    with desk.engine.begin() as connection:
+        namesake = access.Person("user:7", access.ADMINISTRATOR.name)
+        alerting.by_person(connection, Rules(), alert, "acknowledged", namesake, datetime.now(UTC))
+        alerting.by_person(connection, Rules(), alert, "resolved", access.ADMINISTRATOR, datetime.now(UTC))
+    page = get(desk, f"alerts/{alert}", **{"accept-language": "zh"}).text
+    assert 'title="user:7">administrator</span>' in page
+    assert 'title="administrator">管理员</span>' in page
 
 
 def test_without_script_a_form_leads_back_and_never_to_another_site(desk: Desk) -> None:
@@ -92,7 +110,9 @@ def test_a_silence_is_made_from_an_alert_and_ended(desk: Desk) -> None:
     assert post(desk, f"alerts/{alert}/silence", **fields).status_code == 204
     (row,) = desk.execute("SELECT silence_id, entity, rule, severity, who FROM silences WHERE until > now()")
     assert tuple(row[1:]) == ("acme", "surge", "serious", "local operator")
-    assert "a &lt;known&gt; sale" in get(desk, "alerts").text
+    page = get(desk, "alerts").text
+    assert "a &lt;known&gt; sale" in page
+    assert "<strong>Acmetron</strong>" in page.split('id="silences"')[1], "by its name"
     assert post(desk, f"silences/{row[0]}/end").status_code == 204
     assert post(desk, f"silences/{row[0]}/end").status_code == 409
     assert post(desk, f"alerts/{alert}/silence", **{**fields, "span": "9y"}).status_code == 422
@@ -106,6 +126,17 @@ def test_the_form_why_not_walks_the_gates_and_says_what_it_cannot_read(desk: Des
     assert "<b>" not in get(desk, "why?entity=%3Cb%3E").text.split("<main")[1].replace("<b>VOX", "")
     assert "That is no time" in get(desk, "why?entity=acme&at=soon").text
     assert get(desk, "why?entity=acme&hours=0").status_code == 422
+
+
+@pytest.mark.parametrize("asked", ["entity=Acmetron&at=2026-03-12T14:00Z", "entity=bolt", "entity=nobody", "at=soon"])
+def test_why_not_says_nothing_in_english_to_who_reads_chinese(desk: Desk, asked: str) -> None:
+    page = get(desk, f"why?{asked}", **{"accept-language": "zh"}).text
+    main = page.split("<main")[1].split("</main>")[0]
+    if "Acmetron" in asked:
+        assert main.count('class="passed"') >= 8
+        assert "正在监测 Acmetron" in main
+    shown = re.sub(r"(?s)<[^>]*>", "\n", main)
+    assert re.findall(r"[A-Za-z]{2,}[ ,:]+[A-Za-z]{2,}", shown) == []
 
 
 def test_labels_in_doubt_are_reviewed_and_exported_for_training(
@@ -126,8 +157,9 @@ def test_labels_in_doubt_are_reviewed_and_exported_for_training(
 
     # A second person disagrees: the label is disputed, asked of whoever has said nothing, and left out of the set.
     desk.execute(
-        "INSERT INTO reviews SELECT document_id, revision, entity_id, 'jane', model, was, 'neutral', received_at"
-        " FROM reviews WHERE document_id = :id",
+        "INSERT INTO reviews (document_id, revision, entity_id, person, who, model, was, label, received_at)"
+        " SELECT document_id, revision, entity_id, 'user:jane', 'jane', model, was, 'neutral', received_at FROM reviews"
+        " WHERE document_id = :id",
         id=ids[2],
     )
     assert "1 labels disputed" in get(desk, "review").text

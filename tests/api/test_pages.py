@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from tests.api.conftest import Desk
-from tests.store.samples import MODEL
-from tests.test_drifts import darker, judged, tell
+from tests.alarms.test_drifts import darker, judged, tell
+from tests.api.conftest import Desk, fill
+from tests.store.samples import MODEL, START, document, reading, write
+from voxpop import jobs
+from voxpop.api.desk import company
 from voxpop.api.desk.lit import Light, pieces
 from voxpop.api.server import serving
 from voxpop.app import App
 from voxpop.errors import SettingError
+from voxpop.records import Entity, Name
 from voxpop.settings import Settings
-from voxpop.store import models
+from voxpop.store import board, models, people, queries, trends
+from voxpop.store.trends import Course
 
 
 def get(url: str, **headers: str) -> httpx.Response:
@@ -53,6 +60,7 @@ def test_nothing_of_a_document_is_rendered_as_html(desk: Desk) -> None:
     policy = get(desk.url).headers["content-security-policy"]
     assert "default-src 'self'" in policy
     assert "script-src" not in policy
+    assert "unsafe" not in policy
 
 
 def test_no_page_holds_a_script_or_a_handler_of_its_own(desk: Desk) -> None:
@@ -101,6 +109,7 @@ def test_dead_letters_are_shown_masked(desk: Desk) -> None:
     page = get(f"{desk.url}dead-letters").text
     assert "jane@" not in page
     assert "[EMAIL]" in page
+    assert "引入" in get(f"{desk.url}dead-letters", **CHINESE).text
 
 
 @pytest.mark.parametrize("path", ["entities/nobody", "alerts/0", "v1/trends?entity=nobody", "nowhere"])
@@ -124,6 +133,139 @@ def test_it_serves_on_loopback_only_and_says_which_setting_names_a_taken_port(se
         again = App(dataclasses.replace(settings, port=taken))
         with pytest.raises(SettingError, match="VOXPOP_PORT"):
             serving(again).__enter__()
+
+
+def test_a_week_that_is_not_known_has_nothing_usual(settings: Settings, engine: Engine) -> None:
+    told = [reading(document(f"a{n}", n, f"Acmetron {n}"), "negative") for n in range(0, 6 * 24, 6)]
+    with App(settings) as app, serving(app) as url:
+        app.watch([Entity(id="acme", name="Acmetron")])
+        write(engine, told)
+        with engine.begin() as connection:
+            models.activate(connection, MODEL, "test")
+        jobs.refresh_trends(app.surroundings(MODEL), datetime.now(UTC))
+        overview, company = get(url).text, get(f"{url}entities/acme").text
+        chinese = get(url, **{"accept-language": "zh"}).text
+    assert "adverse stories in a day, usual not known yet" in overview
+    assert "What is usual is not known yet: that takes a week of the stream." in overview
+    assert '<td class="n"><span class="soft">not known yet</span></td>' in overview, "of a source"
+    assert "last day: 4 of 4 stories adverse, usual not known yet" in company
+    assert "条不利报道（一日），通常条数尚不可知" in chinese
+    assert "尚未知</span></td>" in chinese
+
+
+def test_what_is_usual_is_of_the_days_that_are_known(engine: Engine) -> None:
+    told = [reading(document(f"a{n}", n, f"Acmetron {n}"), "negative") for n in range(0, 8 * 24, 6)]
+    write(engine, told[:29])  # a week and a little
+    with engine.begin() as connection:
+        models.activate(connection, MODEL, "test")
+        connection.execute(text("INSERT INTO entities (entity_id, name, detail) VALUES ('acme', 'Acmetron', '{}')"))
+        trends.refresh(connection, MODEL)
+        (mover,) = board.movers(connection, MODEL, told[28].document.published_at)
+        (source,) = board.sources(connection, told[28].document.published_at)
+    assert mover.adverse == 4
+    assert mover.usual_adverse == pytest.approx(25 / 6)
+    assert source.usual == pytest.approx(29 / 7)
+
+
+def told_at(engine: Engine, hours: dict[int, float | None]) -> Course:
+    """The course of an entity of which a story was told in each of these hours, of this sentiment (None: unread)."""
+    insert = text(
+        "INSERT INTO trend_points (entity_id, start, model, revision, stories, negative_stories, positive_stories,"
+        " unread_stories, mentions, sentiment, reach)"
+        " VALUES ('acme', :at, :model, :revision, 1, 0, 0, :unread, 1, :sentiment, 1)"
+    )
+    with engine.begin() as connection:
+        for hour, sentiment in hours.items():
+            row = {"at": START + timedelta(hours=hour), "model": MODEL, "unread": int(sentiment is None)}
+            connection.execute(insert, row | {"revision": 1, "sentiment": -1.0})
+            connection.execute(insert, row | {"revision": 2, "sentiment": sentiment})
+        return trends.course(connection, MODEL, "acme", START)
+
+
+def test_where_nothing_was_said_the_line_of_sentiment_has_a_gap(engine: Engine) -> None:
+    drawn = company.chart(told_at(engine, {0: 0.5, 1: 0.25, 4: -0.5, 5: None}), [])
+    assert [at[11:16] for at in drawn["start"]] == ["00:00", "01:00", "02:00", "03:00", "04:00", "05:00"]
+    assert drawn["sentiment"] == [0.5, 0.25, None, None, -0.5, None]
+    assert (drawn["other"], drawn["unread"]) == ([1, 1, 0, 0, 1, 0], [0, 0, 0, 0, 0, 1])
+
+
+def test_what_spans_long_is_drawn_in_wider_bins(engine: Engine) -> None:
+    fortnight = company.chart(told_at(engine, {5: 0.5, 7: 0.5, 9: -0.5, 300: 0.5}), [])
+    assert (fortnight["hours"], len(fortnight["start"]), fortnight["other"][:3]) == (6, 51, [1, 2, 0])
+    assert fortnight["sentiment"][:3] == [0.5, 0.0, None]
+    months = company.chart(told_at(engine, {2000: 0.5}), [])
+    assert (months["hours"], months["start"][0][11:16], months["other"][0]) == (24, "00:00", 3)
+    assert company.chart(Course(1, []), []) == {}
+
+
+def test_a_day_of_the_servers_zone_that_has_23_hours_hides_no_bin(engine: Engine) -> None:
+    with engine.begin() as connection:
+        name = connection.execute(text("SELECT current_database()")).scalar_one()
+        connection.execute(text(f"ALTER DATABASE \"{name}\" SET timezone TO 'Europe/Zurich'"))
+    engine.dispose()
+    drawn = company.chart(told_at(engine, {0: 0.5, 1300: 0.5}), [])
+    assert (drawn["hours"], drawn["other"][0], drawn["other"][-1]) == (24, 1, 1)
+    assert drawn["start"][0].endswith("T00:00:00+00:00")
+
+
+CHINESE = {"accept-language": "zh"}
+
+
+@pytest.fixture
+def renamed(settings: Settings, engine: Engine) -> Iterator[Desk]:
+    """A dashboard whose company has a Chinese alias, and had another."""
+    with App(settings) as app:
+        fill(app, engine)
+        former = Name(text="艾克美", valid_to=datetime(2020, 1, 1, tzinfo=UTC))
+        aliases = (Name(text="ACM"), Name(text="アクメ社"), former, Name(text="艾克米公司"), Name(text="艾克米"))
+        app.watch(
+            [
+                Entity(id="acme", name="Acmetron", sector="real estate", aliases=aliases),
+                Entity(id="bolt", name="博特工业", sector="bolts"),
+            ]
+        )
+        with serving(app) as url:
+            yield Desk(url, app, engine)
+
+
+def test_chinese_pages_call_a_company_by_its_chinese_alias(renamed: Desk) -> None:
+    desk = renamed
+    alert = desk.alert("called in Chinese")
+    silence = {"span": "8h", "severity": "serious"}
+    httpx.post(f"{desk.url}alerts/{alert}/silence", data=silence, trust_env=False)
+    desk.execute("UPDATE opinions SET label = 'unsure' WHERE entity_id = 'acme' AND label = 'negative'")
+    httpx.post(f"{desk.url}lists", data={"name": "mine", "add": "艾克米公司"}, headers=CHINESE, trust_env=False)
+    for path in ("", "alerts", f"alerts/{alert}", "review", "lists", "entities/acme", "why?entity=艾克米公司"):
+        chinese, english = get(desk.url + path, **CHINESE).text, get(desk.url + path).text
+        assert "艾克米公司" in chinese, path
+        assert "艾克美" not in chinese
+        assert path.startswith("why") or "艾克米公司" not in english, path
+    overview = get(desk.url, **CHINESE).text
+    assert 'href="/entities/acme">艾克米公司</a>' in overview, "the address is by id"
+    assert json.dumps("艾克米公司") in overview, "in the heat map"
+    assert "房地产" in overview
+    assert "bolts" in overview, "a sector of one's own is shown as it is written"
+    page = get(f"{desk.url}entities/acme", **CHINESE).text
+    assert '艾克米公司 <span class="soft">Acmetron</span></h1>' in page
+    assert "正在监测 艾克米公司" in get(f"{desk.url}why?entity=acme", **CHINESE).text
+
+
+def test_what_a_page_leaves_out_it_says(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = get(f"{desk.url}entities/acme").text
+    assert "The first 30 stories are shown." in page
+    assert "latest 500 mentions" not in page, "the latest stories are the latest"
+    assert "mentions, back to" not in get(f"{desk.url}entities/bolt").text
+    monkeypatch.setattr(queries, "MOST_MENTIONS", 40)
+    page = get(f"{desk.url}entities/acme?by=reach").text
+    assert "The first 30 stories of its latest 40 mentions, back to <time" in page
+    chinese = get(f"{desk.url}entities/acme?by=reach", **CHINESE).text
+    assert "仅列出前 30 条报道，取自最近 40 次提及，最早的提及为 <time" in chinese
+    assert "Looked for in" not in get(f"{desk.url}review").text
+    monkeypatch.setattr(people, "_LOOKED_AT", 40)
+    assert "Looked for in the latest 40 mentions." in get(f"{desk.url}review").text
+    httpx.post(f"{desk.url}lists", data={"name": "two", "add": "acme"}, trust_env=False)
+    httpx.post(f"{desk.url}lists", data={"name": "two", "add": "bolt"}, trust_env=False)
+    assert "每家公司仅查看最近 20 次提及。" in get(f"{desk.url}review?of=two", **CHINESE).text
 
 
 def test_pieces_join_to_the_text_and_mark_the_mentions() -> None:

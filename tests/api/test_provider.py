@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from joserfc.jwk import OctKey, RSAKey
 
 from tests.api.provider import CLIENT, SECRET, Provider, running
-from tests.conftest import empty_database
+from tests.conftest import new_database
 from voxpop.api import server
 from voxpop.api.provider import role_in, roles_of
 from voxpop.app import App
@@ -30,7 +31,7 @@ def provider() -> Iterator[Provider]:
 @pytest.fixture(scope="module")
 def served(server_url: str, home: Path, provider: Provider) -> Iterator[tuple[str, App]]:
     """A dashboard whose people the provider signs in, and its live objects."""
-    with pytest.MonkeyPatch.context() as patch, empty_database(server_url) as url:
+    with pytest.MonkeyPatch.context() as patch, new_database(server_url) as url:
         patch.setenv("NO_PROXY", "127.0.0.1")
         settings = Settings(
             database_url=url,
@@ -79,6 +80,36 @@ def test_the_role_is_what_the_provider_says_at_the_last_sign_in(served: tuple[st
             known = access.session_of(connection, early.cookies["voxpop_session"], access.audited(connection)[0].at)
     assert known is not None
     assert known.role == "viewer", "an older session has no more than the person"
+
+
+def listed(address: str, add: str = "") -> list[str]:
+    """The lists of whoever the provider signs in, once they have made another."""
+    with browser(address) as client:
+        client.get("login/provider?next=/lists")
+        page = client.get("lists").text
+        if add:
+            csrf = re.search(r'name="csrf" value="([^"]+)"', page)
+            assert csrf
+            assert client.post("lists", data={"name": add, "csrf": csrf[1]}).status_code == 200
+            page = client.get("lists").text
+    return re.findall(r'<section class="card"><div class="title"><h2>([^<]+)', page)
+
+
+def test_lists_go_with_a_person_to_their_new_name_and_not_to_a_namesake(
+    served: tuple[str, App], provider: Provider
+) -> None:
+    provider.reset(sub="11", preferred_username="kim", roles="desk")
+    assert listed(served[0], add="Lenders") == ["Lenders"]
+    provider.reset(sub="12", preferred_username="kim", roles="desk")
+    assert listed(served[0]) == [], "another of the name"
+    assert listed(served[0], add="Carmakers") == ["Carmakers"]
+    provider.reset(sub="11", preferred_username="kim.lee", roles="desk")
+    assert listed(served[0]) == ["Lenders"]
+    with served[1].engine.connect() as connection:
+        kept = [(row.who, row.what) for row in access.audited(connection) if row.what == "list kept"]
+        people = {row.person for row in access.audited(connection) if row.what == "list kept"}
+    assert kept == [("kim", "list kept")] * 2
+    assert len(people) == 2
 
 
 def test_who_has_no_role_stays_outside(served: tuple[str, App], provider: Provider) -> None:
@@ -137,7 +168,7 @@ def test_a_provider_that_calls_itself_another_is_not_believed(
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     provider.reset(roles="admin")
     provider.calls_itself = "https://another.example"
-    with empty_database(server_url) as url:
+    with new_database(server_url) as url:
         settings = Settings(database_url=url, home=home, port=0, oidc_issuer=provider.url, oidc_client_id=CLIENT)
         with App(settings) as app, server.serving(app) as address, browser(address) as client:
             done = client.get("login/provider")

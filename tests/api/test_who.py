@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from voxpop.app import App
 from voxpop.errors import SettingError
 from voxpop.settings import Settings
 from voxpop.store import access, tables
+from voxpop.store.people import BELL
 
 ADMIN = "a-token-of-thirty-two-characters"
 NOW = datetime.now(UTC)
@@ -56,7 +58,7 @@ def serve(settings: Settings) -> Iterator[str]:
 
 def probe(role: Role) -> Callable[[Caller], dict[str, str]]:
     def answer(caller: Caller = needs(role)) -> dict[str, str]:  # noqa: B008 - how FastAPI is told
-        return {"name": caller.name, "role": caller.role, "how": caller.how, "csrf": caller.csrf}
+        return {"id": caller.id, "name": caller.name, "role": caller.role, "how": caller.how, "csrf": caller.csrf}
 
     return answer
 
@@ -126,6 +128,44 @@ def test_a_token_ends_when_it_expires_or_is_revoked_and_so_does_the_session_made
             assert not access.revoke_token(connection, key, "test", NOW)
         assert browser.get("v1/probe/viewer").status_code == 401
     assert ask(served, authorization=bearer(secret)).status_code == 401
+
+
+def test_a_rotated_token_is_another_secret_of_the_same_program(served: str, store: Engine) -> None:
+    with store.begin() as connection:
+        key, old = access.create_token(connection, "robot", "viewer", "test", NOW)
+    with signed_in(served, old) as browser:
+        with store.begin() as connection:
+            new = access.rotate_token(connection, key, "joe", datetime.now(UTC) + timedelta(days=1))
+            assert access.audited(connection, limit=1)[0][2:5] == ("joe", "token rotated", key)
+            assert access.rotate_token(connection, "none", "joe") is None
+        assert browser.get("v1/probe/viewer").status_code == 401
+    assert ask(served, authorization=bearer(old)).status_code == 401
+    answer = ask(served, authorization=bearer(str(new))).json()
+    assert (answer["id"], answer["name"], answer["role"]) == (f"token:{key}", "robot", "viewer")
+    with store.begin() as connection:
+        assert access.revoke_token(connection, key, "test", NOW)
+        assert access.rotate_token(connection, key, "joe") is None, "what was revoked stays so"
+    assert ask(served, authorization=bearer(str(new))).status_code == 401
+
+
+def test_a_page_that_is_open_hears_nothing_more_once_its_person_is_signed_out(served: str, store: Engine) -> None:
+    with store.begin() as connection:
+        key, secret = access.create_token(connection, "robot", "viewer", "test", NOW)
+    with signed_in(served, secret) as browser, browser.stream("GET", "events", timeout=30) as stream:
+        lines = stream.iter_lines()
+        assert "event: hello" in lines
+        ring(store)
+        assert "event: changed" in lines
+        with store.begin() as connection:
+            assert access.end_sessions(connection, f"token:{key}", "test", datetime.now(UTC)) == 1
+        ring(store)
+        assert len(list(islice(lines, 12))) < 12, "it ends, whatever rang before"
+        assert browser.get("events").status_code == 401
+
+
+def ring(store: Engine) -> None:
+    with store.begin() as connection:
+        connection.execute(text(f"NOTIFY {BELL}, 'an alert'"))
 
 
 def test_no_secret_lies_in_the_database(served: str, store: Engine) -> None:
@@ -203,9 +243,9 @@ def test_every_change_stands_in_a_trail_that_nobody_rewrites(store: Engine) -> N
         key, _ = access.create_token(connection, "robot", "viewer", "jane", NOW)
         access.revoke_token(connection, key, "joe", NOW)
         trail = access.audited(connection, limit=2)
-    assert [(row.who, row.what, row.about) for row in trail] == [
-        ("joe", "token revoked", key),
-        ("jane", "token created", key),
+    assert [(row.who, row.person, row.what, row.about) for row in trail] == [
+        ("joe", "shell:joe", "token revoked", key),
+        ("jane", "shell:jane", "token created", key),
     ]
     for change in ("UPDATE audit SET who = 'x'", "DELETE FROM audit", "TRUNCATE audit"):
         with pytest.raises(DBAPIError, match="only added to"), store.begin() as connection:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.api.conftest import Desk
 from tests.store.samples import document, reading, write
+from voxpop.store import people
+from voxpop.store.access import Person
 
 Visitor = Callable[..., Page]
 PATHS = ("", "alerts", "why?entity=acme", "review", "ask", "lists", "system", "dead-letters", "entities/acme")
@@ -72,7 +75,8 @@ def test_what_a_person_writes_is_not_swept_away_by_what_comes(desk: Desk, visito
     page = visitor(f"alerts/{alert}")
     heard(page)
     page.get_by_label("Comment").fill("half a sen")
-    desk.execute("INSERT INTO alert_comments VALUES ('c', :alert, 'Jane', 'I am on it', now())", alert=alert)
+    with desk.engine.begin() as connection:
+        people.comment(connection, alert, Person("user:jane", "Jane"), "I am on it", datetime.now(UTC))
     expect(page.locator("#history")).to_contain_text("I am on it")
     expect(page.get_by_label("Comment")).to_have_value("half a sen")
 
@@ -154,6 +158,46 @@ def test_why_a_label_is_explained_word_by_word(visitor: Visitor) -> None:
     assert part.locator("tr").count() >= 1
     page.get_by_role("button", name="Why this label?").first.click()
     expect(page.locator(".explained")).to_have_count(0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_question_is_answered_by_a_quotation_with_its_source_or_not_at_all(desk: Desk, visitor: Visitor) -> None:
+    told = "Acmetron will recall 48,000 pumps after eleven fires, the safety agency said. Dealers replace a valve."
+    write(desk.engine, [reading(document("asked about", 335, told, url="https://wire.example/17"), "negative")])
+    page = visitor("ask")
+    page.set_default_timeout(300_000)  # the model is loaded first
+    page.get_by_label("Question").fill("How many pumps will Acmetron recall?")
+    page.get_by_role("button", name="Ask").click()
+    answer = page.locator("article.answer").first
+    expect(answer.locator(".quote")).to_contain_text("48,000", timeout=300_000)
+    words = answer.locator(".claim").inner_text()
+    assert words in told, "word for word"
+    assert f"“{words}”" == answer.locator(".quote").inner_text()
+    expect(answer.locator(".meta")).to_contain_text("wire")
+    expect(answer.locator(".meta")).to_contain_text("% sure")
+    assert answer.get_by_role("link", name="source").get_attribute("href") == "https://wire.example/17"
+    expect(page.get_by_label("Question")).to_have_value("How many pumps will Acmetron recall?")
+    page.get_by_label("Question").fill("What is the capital of France?")
+    page.get_by_label("Question").press("Enter")
+    expect(page.get_by_text("Not found: no stored document answers this.")).to_be_visible()
+    expect(page.locator("article.answer")).to_have_count(0)
+
+
+def test_charts_are_drawn_under_a_policy_that_allows_no_style_in_a_page(desk: Desk, visitor: Visitor) -> None:
+    page = visitor("entities/acme")  # which fails the test where the console tells of a violation
+    page.locator("[data-chart=trend] .main-svg").first.wait_for()
+    drawing = page.locator("[data-chart=trend] .main-svg")
+    assert drawing.count() >= 2, "Plotly's layers"
+    places = {(box["x"], box["y"]) for n in range(drawing.count()) if (box := drawing.nth(n).bounding_box())}
+    assert len(places) == 1, "its layers lie on each other"
+    box = drawing.first.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator("[data-chart=trend] .hoverlayer text").first.wait_for()
+    assert page.evaluate("getComputedStyle(document.querySelector('.main-svg .draglayer')).pointerEvents") == "all"
+    page.goto(desk.url)
+    page.locator("[data-chart=heat] .heatmaplayer image, [data-chart=heat] .heatmaplayer path").first.wait_for()
 
 
 @pytest.mark.parametrize("lang", ["en-GB", "zh-CN"])

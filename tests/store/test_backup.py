@@ -36,8 +36,8 @@ def full(engine: Engine) -> Engine:
 
 
 @pytest.fixture
-def other(other_database_url: str) -> Iterator[Engine]:
-    engine = create_engine(other_database_url)
+def other(empty_url: str) -> Iterator[Engine]:
+    engine = create_engine(empty_url)
     yield engine
     engine.dispose()
 

@@ -115,7 +115,7 @@ def test_a_story_carries_what_each_of_its_tellers_says(engine: Engine) -> None:
     of, other = document("a", 0, BODY, mentions=spans), document("b", 1, BODY, mentions=spans)
     write(engine, [whole(of), said(other)])
     with engine.connect() as connection:
-        (story,) = queries.stories(connection, "acme", MODEL)
+        (story,) = queries.ranked(connection, "acme", MODEL).stories
     teller, silent = story.tellers
     assert [c.question for c in teller.claims] == ["what", "amount", "source"]
     assert [r.event for r in teller.risks] == ["probe", "ban", "fine"]

@@ -1,10 +1,12 @@
-"""The migrations build what ``tables.py`` says, and take it back."""
+"""The migrations build what ``store.tables`` says, and take it back."""
 
 from __future__ import annotations
 
 import threading
 
 import pytest
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from tests.store import filled
@@ -17,8 +19,18 @@ def test_the_migrated_database_is_what_the_tables_say(engine: Engine) -> None:
     schema.require(engine)
 
 
-def test_a_schema_that_is_not_ours_is_refused_with_the_command_to_run(database_url: str) -> None:
-    engine = create_engine(database_url)
+def test_the_revisions_are_those_that_alembic_finds(engine: Engine) -> None:
+    scripts = ScriptDirectory(str(schema.MIGRATIONS))
+    assert schema.path() == [script.revision for script in scripts.walk_revisions()][::-1]
+    assert schema.newest() == scripts.get_current_head()
+    for revision in ("0001", "base"):
+        schema.downgrade(engine, revision)
+        with engine.connect() as connection:
+            assert schema.current(engine) == MigrationContext.configure(connection).get_current_revision()
+
+
+def test_a_schema_that_is_not_ours_is_refused_with_the_command_to_run(empty_url: str) -> None:
+    engine = create_engine(empty_url)
     with pytest.raises(StoreError, match="voxpop db upgrade"):
         schema.require(engine)
     engine.dispose()
@@ -32,11 +44,11 @@ def test_back_to_the_base_and_forward_again(engine: Engine) -> None:
     assert schema.difference(engine) == []
 
 
-def test_programs_that_start_at_once_migrate_one_after_the_other(database_url: str) -> None:
+def test_programs_that_start_at_once_migrate_one_after_the_other(empty_url: str) -> None:
     failures: list[BaseException] = []
 
     def start() -> None:
-        engine = create_engine(database_url)
+        engine = create_engine(empty_url)
         try:
             schema.upgrade(engine)
         except BaseException as failure:  # noqa: BLE001 - shown by the assertion

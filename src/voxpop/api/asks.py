@@ -19,6 +19,7 @@ from voxpop.api import shapes
 from voxpop.api.batcher import Batcher, Busy
 from voxpop.api.described import PROBLEMS
 from voxpop.api.pace import paced
+from voxpop.api.threads import long
 from voxpop.api.who import Caller, audit, needs
 from voxpop.app import App
 from voxpop.errors import ModelError, Refused
@@ -132,7 +133,7 @@ def _items(app: App, router: APIRouter) -> None:
         sources = sorted({item.source for item in admitted})[:20]
         details = {"accepted": taken.items, "refused": taken.refused, "sources": sources}
         with app.engine.begin() as connection:
-            audit(connection, caller.name, "items pushed", caller.how, details)
+            audit(connection, caller, "items pushed", caller.how, details)
         documents = [document_id(item.source, item.id) for item in admitted]
         return _json({"accepted": taken.items, "documents": documents, "refused": refused}, 202)
 
@@ -156,6 +157,7 @@ def _ask(app: App, router: APIRouter) -> None:
     room = threading.BoundedSemaphore(_ASKED_AT_ONCE)
 
     @router.post("/ask", response_model=shapes.Asked, tags=["model"], dependencies=[needs("viewer")])
+    @long
     def ask(sent: shapes.ToAsk) -> Response:
         """Answers a question from the stored documents, each time by a quotation with its source, or finds nothing."""
         if not room.acquire(blocking=False):

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import Request, Response
 
 _CACHE = {"cache-control": "private, no-cache", "vary": "authorization, cookie, accept"}
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder().encode
 
 
 def answer(request: Request, body: dict[str, Any], matters: Any) -> Response:
@@ -19,11 +19,11 @@ def answer(request: Request, body: dict[str, Any], matters: Any) -> Response:
         matters: what of the body tells whether it changed; its tag is weak, since the time as of which it was read
             does not.
     """
-    tag = f'W/"{blake2b(_encode(matters), digest_size=12).hexdigest()}"'
+    tag = f'W/"{blake2b(encode(matters), digest_size=12).hexdigest()}"'
     headers = {**_CACHE, "etag": tag}
     if _matches(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
-    return Response(_encode(body), media_type="application/json", headers=headers)
+    return Response(encode(body), media_type="application/json", headers=headers)
 
 
 def _matches(given: str | None, tag: str) -> bool:

@@ -23,6 +23,7 @@ _WRONG: Final = {
     401: "Who calls is not known.",
     403: "The caller may not do this.",
     404: "There is no such thing.",
+    409: "It stands otherwise than the request takes it to, by somebody else's doing.",
     413: "Too much at once.",
     422: "Something in the request is not as it must be.",
     429: "Too many requests; `Retry-After` says how many seconds to wait.",

@@ -14,6 +14,7 @@ from typing import Final
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from starlette.concurrency import run_in_threadpool
 
 from voxpop.store.people import BELL
 
@@ -70,8 +71,12 @@ class Bell:
         """Whether too many listen already."""
         return len(self._listeners) >= MOST_LISTENERS
 
-    async def rings(self) -> AsyncIterator[str]:
-        """Server-sent events: ``hello`` with the last ring, then ``changed`` with each new one."""
+    async def rings(self, may: Callable[[], bool] = lambda: True) -> AsyncIterator[str]:
+        """Server-sent events: ``hello`` with the last ring, then ``changed`` with each new one.
+
+        Args:
+            may: whether the listener still may hear; asked in a thread before anything is said, so every 15 s at least.
+        """
         mine = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
             self._listeners.add(mine)
@@ -79,15 +84,10 @@ class Bell:
         try:
             yield f"retry: 1000\nevent: hello\ndata: {self.rung}\n\n"
             while not self._closed.is_set() and mine[0].time() < end:
-                try:
-                    await asyncio.wait_for(mine[1].wait(), _ALIVE_SECONDS)
-                except TimeoutError:
-                    yield ": still here\n\n"
-                    continue
-                await asyncio.sleep(_TOGETHER_SECONDS)
-                mine[1].clear()
-                if not self._closed.is_set():
-                    yield f"event: changed\ndata: {self.rung}\n\n"
+                rang = await _rings_in_time(mine[1])
+                if self._closed.is_set() or not await run_in_threadpool(may):
+                    return
+                yield f"event: changed\ndata: {self.rung}\n\n" if rang else ": still here\n\n"
         finally:
             with self._lock:
                 self._listeners.discard(mine)
@@ -109,3 +109,14 @@ class Bell:
                 logger.warning("no changes are heard until the database answers: %s", type(error).__name__)
                 self._closed.wait(pause)
                 pause = min(2 * pause, 10.0)
+
+
+async def _rings_in_time(event: asyncio.Event) -> bool:
+    """Waits for a ring and for what rings together with it; False where none comes while a stream may be silent."""
+    try:
+        await asyncio.wait_for(event.wait(), _ALIVE_SECONDS)
+    except TimeoutError:
+        return False
+    await asyncio.sleep(_TOGETHER_SECONDS)
+    event.clear()
+    return True

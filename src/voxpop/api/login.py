@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from voxpop.api.templating import templates
-from voxpop.api.who import COOKIE, Caller, Gate, local, needs, signed_in
+from voxpop.api.who import COOKIE, Caller, Gate, audit, local, needs, signed_in
 from voxpop.app import App
 from voxpop.store import access
 
@@ -37,7 +37,7 @@ def routes(app: App) -> APIRouter:
         if caller is None:
             return page(request, local(next), "This token is unknown, expired or revoked.", 401)
         with app.engine.begin() as connection:
-            access.audit(connection, caller.name, "signed in", "token", {"role": caller.role})
+            audit(connection, caller, "signed in", "token", {"role": caller.role})
             secret = access.begin_session(connection, *_span(app), token_hash=access.hashed(token.strip()))
         return signed_in(app, secret, local(next))
 
@@ -45,7 +45,7 @@ def routes(app: App) -> APIRouter:
     def logout(request: Request, caller: Annotated[Caller, needs("viewer")]) -> Response:
         with app.engine.begin() as connection:
             access.end_session(connection, request.cookies.get(COOKIE, ""))
-            access.audit(connection, caller.name, "signed out", caller.how)
+            audit(connection, caller, "signed out", caller.how)
         response = RedirectResponse("/login", 303)
         response.delete_cookie(COOKIE)
         return response

@@ -16,7 +16,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from voxpop.api.headers import MORE
-from voxpop.api.who import Known
+from voxpop.api.who import Called
 
 _WINDOW: Final = 60
 
@@ -53,9 +53,9 @@ class Pace:
         return headers
 
 
-async def _paced(request: Request, caller: Known) -> None:
+async def _paced(request: Request, caller: Called) -> None:
     pace: Pace = request.app.state.pace
-    setattr(request.state, MORE, pace.count(caller.how, caller.name))
+    setattr(request.state, MORE, pace.count(caller.how, caller.id))
 
 
 paced: Any = Depends(_paced)

@@ -15,9 +15,10 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from voxpop.api import details
 from voxpop.api.described import PROBLEM
 from voxpop.api.headers import HEADERS
-from voxpop.api.templating import templates
+from voxpop.api.templating import language, templates
 from voxpop.errors import Refused, Unavailable, VoxpopError
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ def problem(
     request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any
 ) -> Response:
     """The answer that says what went wrong: a page where a person asked with a browser, else JSON."""
+    if not request.url.path.startswith("/v1/"):
+        detail = details.said(language(request), detail)
     if _for_a_person(request):
         values = {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}
         return templates.TemplateResponse(request, "problem.html", values, status_code=status, headers=headers)

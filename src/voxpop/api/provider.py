@@ -160,7 +160,7 @@ def _begin_session(app: App, claims: Mapping[str, Any], role: Role) -> str:
     now, name = datetime.now(UTC), name_in(claims)
     with app.engine.begin() as connection:
         user = access.sign_in(connection, app.settings.oidc_issuer, claims["sub"], name, role, now)
-        access.audit(connection, name, "signed in", user, {"role": role})
+        access.audit(connection, name, "signed in", user, {"role": role}, person=f"user:{user}")
         return access.begin_session(connection, now, timedelta(hours=app.settings.session_hours), user_id=user)
 
 

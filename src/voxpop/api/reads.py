@@ -2,88 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from sqlalchemy import Connection
 
 from voxpop import pointintime
-from voxpop.api import conditional, cursors, export, shapes
-from voxpop.api.cursors import Place
+from voxpop.api import conditional, export, shapes
 from voxpop.api.described import PROBLEMS
 from voxpop.api.pace import paced
-from voxpop.api.shapes import Moment, Word
+from voxpop.api.paging import ALWAYS, AlertId, AsOf, Cursor, End, Entities, Limit, One, Paged, Start, known
+from voxpop.api.shapes import Word
 from voxpop.api.who import needs
 from voxpop.app import App
 from voxpop.errors import Refused
 from voxpop.records import Question
-from voxpop.store import gates, listing, queries
+from voxpop.store import alerts as stored_alerts
+from voxpop.store import gates, listing, moves, people, queries
 from voxpop.store import models as model_versions
 from voxpop.store.asof import Span
 
-ALWAYS: Final = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 MOST_STORY_DAYS: Final = 92
 MOST_STORY_DOCUMENTS: Final = 20_000
-
-Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")]
-Cursor = Annotated[str | None, Query(max_length=4096, description="`next` of the page before.")]
-AsOf = Annotated[
-    Moment | None, Query(description="Only what was known then; default: now.", examples=["2026-03-15T09:30:00Z"])
-]
-Entities = Annotated[list[Word] | None, Query(max_length=100, description="Ids; repeat it for several. Default: all.")]
-One = Annotated[Word, Query(description="Id of an entity.", examples=["acme"])]
-Start = Annotated[Moment | None, Query(description="From then on.", examples=["2026-03-01T00:00:00Z"])]
-End = Annotated[Moment | None, Query(description="Before then.", examples=["2026-04-01T00:00:00Z"])]
-
-
-class Paged:
-    """One page of one question.
-
-    Attributes:
-        as_of: what is asked for, else what the cursor says, else now.
-        after: the key of the last row of the page before; None: this is the first.
-    """
-
-    def __init__(self, of: str, filters: dict[str, Any], as_of: datetime | None, cursor: str | None, kind: Any) -> None:
-        self._question = cursors.question(of, {**filters, "as_of": as_of})
-        self.as_of, self.after = as_of or datetime.now(UTC), None
-        if cursor is not None:
-            self.as_of, self.after = cursors.read(cursor, self._question, kind)
-
-    def answer(
-        self, request: Request, rows: Sequence[dict[str, Any]], limit: int, key: Callable[[dict[str, Any]], Any]
-    ) -> Response:
-        """The page of ``rows``, of which there is one more than ``limit`` where another page follows."""
-        items, more = rows[:limit], len(rows) > limit
-        after = cursors.write(Place(self._question, self.as_of, key(items[-1]))) if more else None
-        body = {"items": items, "next": after, "as_of": self.as_of}
-        answer = conditional.answer(request, body, (items, more))
-        if after is not None:
-            answer.headers["link"] = f'<{request.url.include_query_params(cursor=after)}>; rel="next"'
-        return answer
-
-
-async def _known(request: Request) -> None:
-    """Refuses a parameter that is none: one that is misspelt would silently ask for something else."""
-    route: APIRoute = request.scope["route"]
-    names = {parameter.alias for parameter in route.dependant.query_params}
-    if unknown := sorted(request.query_params.keys() - names):
-        raise Refused(f"{unknown[0]!r} is no parameter of this; {', '.join(sorted(names))} are", unknown[0])
 
 
 def routes(app: App) -> APIRouter:
     """The router of what is read."""
-    needed = [needs("viewer"), paced, Depends(_known)]
-    router = APIRouter(prefix="/v1", dependencies=needed, responses=PROBLEMS)
-    _lists(app, router)
-    _of_an_entity(app, router)
+    router = APIRouter(prefix="/v1", dependencies=[needs("viewer"), paced, known], responses=PROBLEMS)
+    for part in (_entities, _trends, _alerts, _alert, _comments, _silences, _claims, _stories):
+        part(app, router)
     return router
 
 
-def _lists(app: App, router: APIRouter) -> None:
+def _entities(app: App, router: APIRouter) -> None:
     @router.get("/entities", response_model=shapes.Page[shapes.Entity], tags=["read"])
     def entities(
         request: Request,
@@ -110,6 +63,8 @@ def _lists(app: App, router: APIRouter) -> None:
             )
         return page.answer(request, rows, limit, lambda row: row["id"])
 
+
+def _trends(app: App, router: APIRouter) -> None:
     @router.get("/trends", response_model=shapes.Page[shapes.TrendPoint], tags=["read"], responses=export.RESPONSES)
     def trends(
         request: Request,
@@ -137,6 +92,8 @@ def _lists(app: App, router: APIRouter) -> None:
             rows = listing.trends(connection, asked, after=page.after, limit=limit + 1)
         return page.answer(request, rows, limit, lambda row: (row["entity"], row["start"]))
 
+
+def _alerts(app: App, router: APIRouter) -> None:
     @router.get("/alerts", response_model=shapes.Page[shapes.Alert], tags=["read"])
     def alerts(
         request: Request,
@@ -166,8 +123,10 @@ def _lists(app: App, router: APIRouter) -> None:
             )
         return page.answer(request, rows, limit, lambda row: (row["fired_at"], row["id"]))
 
+
+def _alert(app: App, router: APIRouter) -> None:
     @router.get("/alerts/{alert}", response_model=shapes.Alert, tags=["read"])
-    def alert(request: Request, alert: Word, as_of: AsOf = None) -> Response:
+    def alert(request: Request, alert: AlertId, as_of: AsOf = None) -> Response:
         """One alert."""
         when = as_of or datetime.now(UTC)
         with app.engine.connect() as connection:
@@ -177,7 +136,35 @@ def _lists(app: App, router: APIRouter) -> None:
         return conditional.answer(request, rows[0], rows[0])
 
 
-def _of_an_entity(app: App, router: APIRouter) -> None:
+def _comments(app: App, router: APIRouter) -> None:
+    @router.get("/alerts/{alert}/comments", response_model=shapes.Page[shapes.Comment], tags=["read"])
+    def comments(
+        request: Request, alert: AlertId, as_of: AsOf = None, cursor: Cursor = None, limit: Limit = 100
+    ) -> Response:
+        """What people wrote about an alert, the oldest first."""
+        page = Paged("comments", {"alert": alert}, as_of, cursor, tuple[datetime, str])
+        with app.engine.connect() as connection:
+            if not stored_alerts.stored(connection, [alert]):
+                raise HTTPException(404, "there is no such alert")
+            said = people.comments_on(connection, [alert]).get(alert, [])
+        rows = [{"alert": alert, **one._asdict()} for one in said if one.at <= page.as_of]
+        rows = [row for row in rows if page.after is None or (row["at"], row["id"]) > page.after]
+        return page.answer(request, rows[: limit + 1], limit, lambda row: (row["at"], row["id"]))
+
+
+def _silences(app: App, router: APIRouter) -> None:
+    @router.get("/silences", response_model=shapes.Page[shapes.Silence], tags=["read"])
+    def silences(request: Request, as_of: AsOf = None, cursor: Cursor = None, limit: Limit = 100) -> Response:
+        """The silences that were in force, by their beginning. `until` is as it is known now, not as of then."""
+        page = Paged("silences", {}, as_of, cursor, tuple[datetime, str])
+        with app.engine.connect() as connection:
+            found = moves.silences(connection, page.as_of)
+        rows = [one._asdict() for one in found if one.starts_at <= page.as_of]
+        rows = [row for row in rows if page.after is None or (row["starts_at"], row["id"]) > page.after]
+        return page.answer(request, rows[: limit + 1], limit, lambda row: (row["starts_at"], row["id"]))
+
+
+def _claims(app: App, router: APIRouter) -> None:
     @router.get("/claims", response_model=shapes.Page[shapes.Claim], tags=["read"])
     def claims(
         request: Request,
@@ -208,6 +195,8 @@ def _of_an_entity(app: App, router: APIRouter) -> None:
             )
         return page.answer(request, rows, limit, lambda row: (row["published_at"], row["document"], row["question"]))
 
+
+def _stories(app: App, router: APIRouter) -> None:
     @router.get("/stories", response_model=shapes.Page[shapes.Story], tags=["read"])
     def stories(
         request: Request,
@@ -231,13 +220,13 @@ def _of_an_entity(app: App, router: APIRouter) -> None:
             until = end or min(page.as_of, queries.watermark(connection) or page.as_of) + timedelta(microseconds=1)
             since = start or until - timedelta(days=14)
             span = Span([entity], model or "", since, until, page.as_of)
-            rows = _stories(connection, span, app.settings.story_window_hours)
+            rows = _known_stories(connection, span, app.settings.story_window_hours)
         if page.after is not None:
             rows = [row for row in rows if (row["first"], row["story"]) < page.after]
         return page.answer(request, rows[: limit + 1], limit, lambda row: (row["first"], row["story"]))
 
 
-def _stories(connection: Connection, span: Span, window_hours: int) -> list[dict[str, Any]]:
+def _known_stories(connection: Connection, span: Span, window_hours: int) -> list[dict[str, Any]]:
     """The last first; refused where it would take long."""
     if span.end - span.start > timedelta(days=MOST_STORY_DAYS):
         raise Refused(f"stories are made for {MOST_STORY_DAYS} days at most: give a later start or an earlier end")

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from voxpop.settings import Settings
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than proxies and people's programs keep a silent connection: who closes first may cut off a request."""
 
 
 @contextmanager
@@ -48,7 +49,14 @@ def serving(app: App) -> Iterator[str]:
     except OSError as error:
         listener.close()
         raise SettingError(f"port {port} of {host} cannot be had ({error.strerror}): set VOXPOP_PORT") from error
-    config = uvicorn.Config(api, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        api,
+        log_level="warning",
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="dashboard", daemon=True)
     thread.start()
@@ -69,13 +77,14 @@ def make(app: App) -> FastAPI:
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from voxpop.api import asks, described, desk, login, problems, reads, who
+    from voxpop.api import acts, asks, described, desk, login, problems, reads, who
     from voxpop.api.headers import BodyLimit, Headers
     from voxpop.api.live import Bell
     from voxpop.api.pace import Pace
+    from voxpop.api.threads import few
 
     settings = app.settings
-    api = FastAPI(title="Voxpop", docs_url=None, redoc_url=None)
+    api = FastAPI(title="Voxpop", docs_url=None, redoc_url=None, lifespan=few)
     api.state.gate, api.state.pace = who.Gate(app), Pace(settings.requests_per_minute)
     api.state.batcher = asks.batcher(app)
     api.add_middleware(BodyLimit)
@@ -90,6 +99,7 @@ def make(app: App) -> FastAPI:
         _add_provider(api, app)
     api.include_router(reads.routes(app))
     api.include_router(asks.routes(app))
+    api.include_router(acts.routes(app))
     api.include_router(desk.routes(app, api.state.bell))
     return api
 
@@ -125,6 +135,8 @@ def _open_to_all(api: FastAPI, app: App) -> None:
     from fastapi.responses import FileResponse
     from fastapi.staticfiles import StaticFiles
 
+    from voxpop.api.plotly import bundle
+
     @api.get("/healthz", summary="Whether the store answers", tags=["health"])
     def health() -> dict[str, str]:
         with app.engine.connect() as connection:
@@ -133,7 +145,6 @@ def _open_to_all(api: FastAPI, app: App) -> None:
 
     @api.get("/static/plotly.js", include_in_schema=False)
     def plotly() -> FileResponse:
-        bundle = files("plotly") / "package_data" / "plotly.min.js"
-        return FileResponse(str(bundle), media_type="text/javascript", headers={"cache-control": "max-age=86400"})
+        return FileResponse(bundle(), media_type="text/javascript", headers={"cache-control": "max-age=86400"})
 
     api.mount("/static", StaticFiles(packages=[("voxpop.api", "static")]), name="static")

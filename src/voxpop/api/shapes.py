@@ -9,9 +9,12 @@ from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from voxpop.records import Factuality, OpinionLabel, Question
+from voxpop.signals.severity import Severity
+from voxpop.store.people import LONGEST_COMMENT
 
 T = TypeVar("T")
 
+PERSON: Final = "Whose deed it is, by an id that stays when the name changes; empty: nobody's, or not known."
 MOST_TEXT: Final = 20_000
 MOST_TEXTS: Final = 64
 MOST_ITEMS: Final = 1_000
@@ -106,7 +109,8 @@ class Move(Shape):
 
     kind: str = Field(examples=["acknowledged"])
     at: datetime
-    who: str
+    who: str = Field(examples=["jane"], description="Their name then; voxpop where no person did it.")
+    person: str = Field(description=PERSON, examples=["user:0c9a7d3e42f65b1f"])
     note: str
 
 
@@ -134,6 +138,32 @@ class Alert(Shape):
     reconstructed: bool
     revision: int
     moves: list[Move]
+
+
+class Comment(Shape):
+    """What somebody wrote about an alert."""
+
+    id: str
+    alert: str
+    who: str = Field(examples=["jane"], description="Their name then.")
+    person: str = Field(description=PERSON, examples=["user:0c9a7d3e42f65b1f"])
+    note: str = Field(examples=["Their press office answers by noon."])
+    at: datetime
+
+
+class Silence(Shape):
+    """Alerts that nobody is told of for a while. An empty condition is met by all."""
+
+    id: str = Field(examples=["3f9a1c02d47e58b60a9c12e7f4d83b65"])
+    starts_at: datetime
+    until: datetime = Field(description="As it is known now, whatever `as_of` is: one that was ended ended then.")
+    who: str = Field(examples=["jane"])
+    reason: str = Field(examples=["The sale is known."])
+    entity: str = Field(examples=["acme"])
+    rule: str = Field(examples=["surge"])
+    sector: str = Field(examples=[""])
+    severity: Severity = Field(description="Graver alerts than this are told all the same.")
+    person: str = Field(description="Id of who: it stays when their name changes.", examples=["token:3f9a1c02"])
 
 
 class Claim(Shape):
@@ -344,3 +374,24 @@ class Asked(Shape):
     entities: list[str]
     documents: int
     model: str
+
+
+class ToSay(Shape):
+    """A comment on an alert."""
+
+    note: Annotated[
+        str, StringConstraints(min_length=1, max_length=LONGEST_COMMENT, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")
+    ] = Field(examples=["Their press office answers by noon."])
+
+
+class ToSilence(Shape):
+    """Which alerts shall be silent, and for how long."""
+
+    hours: Annotated[float, Field(ge=0.25, le=24 * 31, examples=[8]), BeforeValidator(_number)]
+    scope: Literal["entity", "rule"] = Field(
+        "entity", description="All alerts about the entity, or those of this alert's rule only."
+    )
+    severity: Severity = Field("serious", description="Graver alerts than this are told all the same.")
+    reason: Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00]*$")] = Field(
+        "", description="Why, for others to read.", examples=["The sale is known."]
+    )

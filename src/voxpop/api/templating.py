@@ -14,8 +14,10 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 from starlette.templating import Jinja2Templates
 
-from voxpop.api import words
+from voxpop.api import figures, words
+from voxpop.api.plotly import style_ids
 from voxpop.reports.words import LANGS, Lang, topic, when
+from voxpop.store.access import ADMINISTRATOR, LOCAL
 
 LANGUAGE: Final = "voxpop_lang"
 """The cookie of who chose a language."""
@@ -35,11 +37,30 @@ def _common(request: Request) -> dict[str, Any]:
         "t": partial(words.say, lang),
         "word": partial(words.known, lang),
         "topic": partial(topic, lang),
+        "figures": partial(figures.told, lang),
+        "note": partial(figures.note, lang),
+        "called": partial(_called, lang),
         "me": getattr(request.state, "caller", None),
         "path": request.url.path,
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "rung": bell.rung if bell else 0,
     }
+
+
+_OFFICES: Final = {LOCAL: "who_local", ADMINISTRATOR: "who_administrator"}
+"""Whoever has no name of their own, and the message that says what they are."""
+_BY_ID: Final = {office.id: message for office, message in _OFFICES.items()}
+_BY_NAME: Final = {office.name: message for office, message in _OFFICES.items()}
+
+
+def _called(lang: Lang, who: str, person: str | None = None) -> str:
+    """What to call somebody: their name, which is not translated, or what they are.
+
+    Args:
+        person: their id, where it is kept: others may have the name of an office.
+    """
+    message = _BY_ID.get(person) if person else _BY_NAME.get(who)
+    return words.say(lang, message) if message else who
 
 
 def _in_context(show: Callable[[Lang, Any], str | Markup]) -> Callable[..., Any]:
@@ -72,6 +93,7 @@ def _link(url: str | None) -> str | None:
 
 templates = Jinja2Templates(directory=Path(__file__).parent / "templates", context_processors=[_common])
 templates.env.trim_blocks = templates.env.lstrip_blocks = True
+templates.env.globals["style_ids"] = style_ids
 templates.env.filters["when"] = _in_context(_when)
 templates.env.filters["link"] = _link
 templates.env.filters["span"] = _in_context(_span)

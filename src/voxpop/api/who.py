@@ -4,7 +4,7 @@
     def change(caller: Annotated[Caller, needs("analyst")]) -> …:
         with app.engine.begin() as connection:
             …
-            audit(connection, caller.name, "thing changed", thing_id, {…})
+            audit(connection, caller, "thing changed", thing_id, {…})
 
 A caller is named by a bearer token, or by the session of a browser, or, where neither a token of an administrator nor a
 provider is set, is whoever sits at this machine. A browser sends its cookies along with what another site makes it ask,
@@ -15,19 +15,23 @@ the session's ``csrf`` as the field ``csrf`` of a form or as the header ``X-CSRF
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request, Response, Security
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 from fastapi.security import HTTPBearer
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from voxpop.app import App
 from voxpop.errors import SettingError
 from voxpop.settings import Settings
 from voxpop.store import access
-from voxpop.store.access import audit
+from voxpop.store.access import ADMINISTRATOR, LOCAL, Person
 
 __all__ = ["COOKIE", "ROLES", "Caller", "Gate", "Role", "audit", "needs"]
 
@@ -45,11 +49,18 @@ _PASSED_ON: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real
 class Caller(NamedTuple):
     """Who calls, their role, and how that is known."""
 
+    id: str
+    """Theirs alone, whatever their name becomes."""
     name: str
     role: Role
     how: Literal["session", "token", "local"]
     csrf: str = ""
     """What a form must send back in its field ``csrf``; empty where it need not."""
+
+    @property
+    def person(self) -> Person:
+        """Whose deed it is."""
+        return Person(self.id, self.name)
 
     def may(self, role: Role) -> bool:
         """Whether this caller may what ``role`` may."""
@@ -105,6 +116,11 @@ class Gate:
         self._admin = access.hashed(app.settings.admin_token) if app.settings.admin_token else ""
         self.guarded = guarded(app.settings)
 
+    @staticmethod
+    def asks_the_store(request: Request) -> bool:
+        """Whether ``caller`` reads the database to answer, so that it may take a while."""
+        return "authorization" in request.headers or COOKIE in request.cookies
+
     def caller(self, request: Request, sent: str) -> Caller:
         """Who makes this request.
 
@@ -134,10 +150,10 @@ class Gate:
         """Whom a token stands for."""
         found = access.hashed(secret)
         if self._admin and hmac.compare_digest(found, self._admin):
-            return Caller("administrator", "admin", "token")
+            return Caller(*ADMINISTRATOR, "admin", "token")
         with self._app.engine.begin() as connection:
             known = access.token_of(connection, found, datetime.now(UTC))
-        return Caller(known.name, role_of(known.role), "token") if known else None
+        return Caller(known.id, known.name, role_of(known.role), "token") if known else None
 
     def session(self, secret: str) -> Caller | None:
         """Who is signed in with a session."""
@@ -146,10 +162,20 @@ class Gate:
         if known is None:
             return None
         if known.role:
-            return Caller(known.name, role_of(known.role), "session", known.csrf)
+            return Caller(known.id, known.name, role_of(known.role), "session", known.csrf)
         if self._admin and hmac.compare_digest(known.token_hash or "", self._admin):
-            return Caller("administrator", "admin", "session", known.csrf)
+            return Caller(*ADMINISTRATOR, "admin", "session", known.csrf)
         return None
+
+    def still(self, request: Request) -> bool:
+        """Whether whoever made this request would be let in again; yes while the database does not answer."""
+        try:
+            self.caller(request, "")
+        except HTTPException:
+            return False
+        except SQLAlchemyError:
+            return True
+        return True
 
     def _local(self, request: Request) -> Caller:
         """Who sits at this machine, and asks from it."""
@@ -159,7 +185,7 @@ class Gate:
             )
         if request.method not in _SAFE:
             self.from_here(request)
-        return Caller("local operator", "admin", "local")
+        return Caller(*LOCAL, "admin", "local")
 
     def from_here(self, request: Request) -> None:
         """Refuses what a page of another site made a browser send.
@@ -178,6 +204,13 @@ class Gate:
             ours = True
         if not ours:
             raise HTTPException(403, "this came from a page of another site, so it changes nothing here")
+
+
+def audit(
+    connection: Connection, caller: Caller, what: str, about: str, details: Mapping[str, Any] | None = None
+) -> None:
+    """Adds a row to the trail (``access.audit``) in the caller's name."""
+    access.audit(connection, caller.name, what, about, details, person=caller.id)
 
 
 def unknown(why: str) -> HTTPException:
@@ -203,14 +236,19 @@ async def _sent(request: Request) -> str:
 _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="A token made by `voxpop tokens create`.")
 
 
-def _caller(request: Request, sent: Annotated[str, Depends(_sent)], _: Annotated[Any, Security(_bearer)]) -> Caller:
+async def _caller(
+    request: Request, sent: Annotated[str, Depends(_sent)], _: Annotated[Any, Security(_bearer)]
+) -> Caller:
     gate: Gate = request.app.state.gate
-    caller = gate.caller(request, sent)
+    if gate.asks_the_store(request):
+        caller = await run_in_threadpool(gate.caller, request, sent)
+    else:
+        caller = gate.caller(request, sent)
     request.state.caller = caller
     return caller
 
 
-Known = Annotated[Caller, Depends(_caller)]
+Called = Annotated[Caller, Depends(_caller)]
 
 
 def needs(role: Role) -> Any:
@@ -219,7 +257,7 @@ def needs(role: Role) -> Any:
     In a template ``request.state.caller`` is the same. Without a caller it raises 401, with one of a lesser role 403.
     """
 
-    async def at_least(caller: Known) -> Caller:
+    async def at_least(caller: Called) -> Caller:
         if not caller.may(role):
             raise HTTPException(403, f"this takes the role {role}; {caller.name} has {caller.role}")
         return caller

@@ -17,19 +17,31 @@ _EVIDENCE = text(
     "SELECT (array_agg(m.document_id ORDER BY m.published_at, m.document_id))[1] AS opener,"
     " min(m.published_at) AS first, count(DISTINCT m.document_id) AS documents"
     " FROM current_mentions m JOIN story_members s ON s.document_id = m.document_id"
-    " JOIN opinions o ON o.document_id = m.document_id AND o.revision = m.revision"
+    " LEFT JOIN opinions o ON o.document_id = m.document_id AND o.revision = m.revision"
     "  AND o.entity_id = m.entity_id AND o.model = :model"
     " WHERE m.entity_id = :entity AND m.published_at >= :start AND m.published_at < :end"
-    "  AND (o.label IS NULL OR o.label = 'negative')"
+    "  AND (:all OR (o.document_id IS NOT NULL AND (o.label IS NULL OR o.label = 'negative')))"
     " GROUP BY s.story_id ORDER BY documents DESC, first, s.story_id LIMIT :most"
 )
 
 
 def evidence(
-    connection: Connection, entity: str, model: str, start: datetime, end: datetime, most: int = 20
+    connection: Connection,
+    entity: str,
+    model: str,
+    start: datetime,
+    end: datetime,
+    most: int = 20,
+    *,
+    every: bool = False,
 ) -> tuple[str, ...]:
-    """Documents that open the adverse stories about ``entity`` in [start, end), the most carried first."""
-    rows = connection.execute(_EVIDENCE, {"entity": entity, "model": model, "start": start, "end": end, "most": most})
+    """Documents that open the adverse stories about ``entity`` in [start, end), the most carried first.
+
+    Args:
+        every: of the other stories, too.
+    """
+    asked = {"entity": entity, "model": model, "start": start, "end": end, "most": most, "all": every}
+    rows = connection.execute(_EVIDENCE, asked)
     return tuple(row.opener for row in rows)
 
 

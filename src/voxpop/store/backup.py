@@ -27,6 +27,7 @@ from sqlalchemy import Engine, text
 from voxpop import testing
 from voxpop.errors import SettingError, StoreError
 from voxpop.store import schema
+from voxpop.store.disk import sync
 from voxpop.store.tables import metadata
 
 FORMAT = "voxpop-backup/1"
@@ -81,7 +82,7 @@ def make(engine: Engine, path: Path) -> Manifest:
             manifest = _write(engine, file)
         testing.reach("backed-up")
         part.replace(path)
-        _settle(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise SettingError(f"the backup cannot be written: {error}; name a file on a disk with room for it") from error
     finally:
@@ -97,15 +98,6 @@ def _created(path: Path) -> Iterator[BinaryIO]:
         yield file
         file.flush()
         os.fsync(file.fileno())
-
-
-def _settle(folder: Path) -> None:
-    """Has the name on disk, too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _write(engine: Engine, file: BinaryIO) -> Manifest:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
+
+from voxpop.store import alerts
+
+WEEK = timedelta(days=7)
+"""Until so much of the stream is known, nobody can say what is usual."""
+_DAY = timedelta(days=1)
 
 
 def watermark(connection: Connection) -> datetime | None:
@@ -15,8 +21,14 @@ def watermark(connection: Connection) -> datetime | None:
     return at
 
 
+def known_for(connection: Connection, at: datetime) -> timedelta:
+    """How much of the stream is known at ``at``: since the first publication that names an entity."""
+    span = alerts.span(connection)
+    return at - span[0] if span else timedelta(0)
+
+
 class Mover(NamedTuple):
-    """An entity's last day, and what a day of the week before was like."""
+    """An entity's last day, and what a day of the week before was like; None until a week is known."""
 
     entity: str
     name: str
@@ -26,8 +38,8 @@ class Mover(NamedTuple):
     negative: int
     unread: int
     sentiment: float | None
-    usual_stories: float
-    usual_adverse: float
+    usual_stories: float | None
+    usual_adverse: float | None
     usual_sentiment: float | None
 
     @property
@@ -37,7 +49,9 @@ class Mover(NamedTuple):
 
     @property
     def turn(self) -> float:
-        """How much more was adverse than usual, against the spread of such counts."""
+        """How much more was adverse than usual, against the spread of such counts; 0 where that is not known."""
+        if self.usual_adverse is None:
+            return 0.0
         return float((self.adverse - self.usual_adverse) / (self.usual_adverse + 1) ** 0.5)
 
 
@@ -57,8 +71,8 @@ _MOVERS = text(
     " coalesce(sum(t.unread) FILTER (WHERE day), 0),"
     " sum(t.sentiment * (t.stories - t.unread)) FILTER (WHERE day AND t.sentiment IS NOT NULL)"
     "  / nullif(sum(t.stories - t.unread) FILTER (WHERE day AND t.sentiment IS NOT NULL), 0),"
-    " coalesce(sum(t.stories) FILTER (WHERE NOT day), 0) / 7.0,"
-    " coalesce(sum(t.negative + t.unread) FILTER (WHERE NOT day), 0) / 7.0,"
+    " coalesce(sum(t.stories) FILTER (WHERE NOT day), 0),"
+    " coalesce(sum(t.negative + t.unread) FILTER (WHERE NOT day), 0),"
     " sum(t.sentiment * (t.stories - t.unread)) FILTER (WHERE NOT day AND t.sentiment IS NOT NULL)"
     "  / nullif(sum(t.stories - t.unread) FILTER (WHERE NOT day AND t.sentiment IS NOT NULL), 0)"
     " FROM entities e LEFT JOIN (SELECT *, start > CAST(:at AS timestamptz) - interval '24 hours' AS day"
@@ -69,25 +83,27 @@ _MOVERS = text(
 
 def movers(connection: Connection, model: str, at: datetime) -> list[Mover]:
     """Every watched entity's day before ``at``, by name."""
+    known = known_for(connection, at)
+    days = min(7.0, known / _DAY - 1) if known >= WEEK else None
     rows = connection.execute(_MOVERS, {"model": model, "at": at, "hours": 8 * 24})
     return [
         Mover(
             *(row[0], row[1], row[2], row[3]),
             *(int(row[4]), int(row[5]), int(row[6])),
-            *(row[7], float(row[8]), float(row[9]), row[10]),
+            *(row[7], *(int(row[n]) / days if days else None for n in (8, 9)), row[10] if days else None),
         )
         for row in rows
     ]
 
 
 class Totals(NamedTuple):
-    """All entities together: a day, and a usual one of the week before."""
+    """All entities together: a day, and a usual one of the week before; None until a week is known."""
 
     stories: int
     adverse: int
     unread: int
-    usual_stories: float
-    usual_adverse: float
+    usual_stories: float | None
+    usual_adverse: float | None
 
 
 def totals(found: Sequence[Mover]) -> Totals:
@@ -96,9 +112,14 @@ def totals(found: Sequence[Mover]) -> Totals:
         sum(m.stories for m in found),
         sum(m.adverse for m in found),
         sum(m.unread for m in found),
-        sum(m.usual_stories for m in found),
-        sum(m.usual_adverse for m in found),
+        _sum(m.usual_stories for m in found),
+        _sum(m.usual_adverse for m in found),
     )
+
+
+def _sum(found: Iterable[float | None]) -> float | None:
+    known = list(found)
+    return None if None in known else sum(number for number in known if number is not None)
 
 
 _HEAT = text(
@@ -137,12 +158,12 @@ _HEARD = text(
 
 
 class Source(NamedTuple):
-    """A source in the last fortnight: documents of the last day, of a usual one, when it was last heard, and times at
-    which it was, of each hour the first and the last."""
+    """A source in the last fortnight: documents of the last day, of a usual one (None until a week is known), when it
+    was last heard, and times at which it was, of each hour the first and the last."""
 
     name: str
     day: int
-    usual: float
+    usual: float | None
     last: datetime
     times: list[datetime]
 
@@ -152,9 +173,12 @@ def sources(connection: Connection, at: datetime) -> list[Source]:
     hours: dict[str, list[tuple[int, datetime, datetime]]] = {}
     for source, count, first, last in connection.execute(_HEARD, {"at": at}):
         hours.setdefault(source, []).append((count, first, last))
+    known = known_for(connection, at)
+    days = min(14.0, known / _DAY) if known >= WEEK else None
     found = []
     for source, of in sorted(hours.items()):
         day = sum(count for count, _, last in of if last > at - timedelta(days=1))
         times = [time for _, first, last in of for time in ((first,) if first == last else (first, last))]
-        found.append(Source(source, day, sum(count for count, _, _ in of) / 14, times[-1], times))
+        usual = sum(count for count, _, _ in of) / days if days else None
+        found.append(Source(source, day, usual, times[-1], times))
     return found

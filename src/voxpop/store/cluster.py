@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from voxpop.errors import SettingError, StoreError
+from voxpop.store.disk import sync
 from voxpop.store.layout import DATABASE, IDENTITY, PORT, ROLE, Place, full_disk, user_name
 
 MAJOR = "18"
@@ -257,12 +258,3 @@ def _write(place: Place, path: Path, text: str) -> None:
         file.flush()
         os.fsync(handle)
     new.rename(path)
-
-
-def sync(folder: Path) -> None:
-    """Makes the names in a folder last."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

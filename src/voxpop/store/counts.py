@@ -16,6 +16,11 @@ def stories(connection: Connection) -> int:
     return int(connection.execute(text("SELECT count(DISTINCT story_id) FROM story_members")).scalar_one())
 
 
+def alerts(connection: Connection) -> int:
+    """How many alerts there are, whatever became of them."""
+    return int(connection.execute(text("SELECT count(*) FROM alerts")).scalar_one())
+
+
 def unread(connection: Connection) -> int:
     """How many documents name a watched entity in a language that the model cannot read."""
     return int(

@@ -52,6 +52,12 @@ def queue(connection: Connection, delivery: Delivery, now: datetime) -> None:
     connection.execute(insert(tables.deliveries).values(**values).on_conflict_do_nothing())
 
 
+def queued(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Those of the keys under which a message was queued."""
+    t = tables.deliveries.c
+    return set(connection.execute(select(t.key).where(t.key.in_(list(keys)))).scalars())
+
+
 def next_due(connection: Connection, now: datetime, without: Collection[str]) -> Delivery | None:
     """The oldest message that is due, its row locked against other senders; none to the receivers ``without``."""
     t = tables.deliveries.c

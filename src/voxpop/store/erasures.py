@@ -17,7 +17,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, delete, func, select, text
 
 from voxpop.records import Reading, digest
-from voxpop.store import access, people, runs, stories, tables  # noqa: F401 - some for their tables alone
+from voxpop.store import stories, tables
 from voxpop.store.locks import commit_order
 from voxpop.store.tables import erasures
 from voxpop.store.trends import mark_stale

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -36,6 +36,12 @@ def kept(connection: Connection) -> list[Kept]:
     """All of them, by name."""
     rows = connection.execute(select(*(feeds.c[name] for name in Kept._fields)).order_by(feeds.c.name))
     return [Kept(*row) for row in rows]
+
+
+def name_for(connection: Connection, url: str, wishes: Sequence[str]) -> str:
+    """What the feed at ``url`` is called already, or else the first of ``wishes`` by which no other feed is kept."""
+    names = {feed.detail["url"]: feed.name for feed in kept(connection)}
+    return names.get(url) or next((wish for wish in wishes if wish not in names.values()), url)
 
 
 def remove(connection: Connection, name: str) -> bool:

@@ -37,12 +37,21 @@ _OVER = text(
     " AND (CAST(:entity AS text) IS NULL OR entity_id = :entity)"
     " ORDER BY fired_at DESC, alert_id LIMIT :limit"
 )
+_WAITING = text(
+    f"SELECT count(*) FROM ({_PHASES} WHERE a.state = 'firing' OR m.phase IS NOT NULL) p"  # noqa: S608
+    " WHERE phase IN ('firing', 'escalated', 'reopened')"
+)
 MOST_OPEN = 500
 
 
 def open_alerts(connection: Connection) -> list[Lying]:
     """Those that are not done with, the newest first."""
     return [Lying(*row) for row in connection.execute(_OPEN, {"limit": MOST_OPEN})]
+
+
+def waiting(connection: Connection) -> int:
+    """How many wait for someone to take them on."""
+    return int(connection.execute(_WAITING).scalar_one())
 
 
 def over(

@@ -16,7 +16,9 @@ Row = dict[str, Any]
 
 
 def _rows(connection: Connection, statement: TextClause, values: Row) -> list[Row]:
-    return [dict(row) for row in connection.execute(statement, values).mappings()]
+    found = connection.execute(statement, values)
+    names = tuple(found.keys())
+    return [dict(zip(names, row, strict=True)) for row in found.all()]  # mappings() takes three times as long
 
 
 _ENTITIES = text(
@@ -115,7 +117,7 @@ _ALERTS = text(
 )
 
 _MOVES = text(
-    "SELECT alert_id, kind, received_at AS at, who, note FROM alert_moves"
+    "SELECT alert_id, kind, received_at AS at, who, coalesce(person, '') AS person, note FROM alert_moves"
     " WHERE alert_id = ANY(:alerts) AND received_at <= :as_of ORDER BY alert_id, number"
 )
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, select, text
 
-from voxpop.records import Alert
+from voxpop.records import UNSURE_BELOW, Alert
 from voxpop.store import tables
 
 
@@ -71,9 +71,9 @@ _EVENT = text(
     "SELECT r.event, max(r.severity) AS severity"
     " FROM unnest(CAST(:documents AS text[]), CAST(:revisions AS text[])) e(document, revision)"
     " JOIN risks r ON r.document_id = e.document AND r.revision = e.revision"
-    "  AND r.entity_id = :entity AND r.model = :model AND r.available_at <= :as_of"
+    "  AND r.entity_id = :entity AND r.model = :model AND r.available_at <= :as_of AND r.score >= :likely"
     " GROUP BY r.event ORDER BY max(r.severity) DESC, max(r.score) DESC, r.event LIMIT 1"
-)
+).bindparams(likely=UNSURE_BELOW)
 
 _TOLD = text(
     "SELECT count(*) AS documents, count(DISTINCT l.source) AS sources, coalesce(sum(g.reach), 0) AS reach"

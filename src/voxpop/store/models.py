@@ -64,6 +64,9 @@ def beside(connection: Connection, model: str, profile: str) -> None:
     connection.execute(statement.on_conflict_do_nothing())
 
 
+_ACTIVE = select(models.c.model).where(models.c.active)
+
+
 def active(connection: Connection, as_of: datetime | None = None) -> str | None:
     """The version whose opinions count, or did at ``as_of``; None before anything was read.
 
@@ -74,7 +77,7 @@ def active(connection: Connection, as_of: datetime | None = None) -> str | None:
         before: str | None = connection.execute(later.limit(1)).scalar_one_or_none()
         if before is not None:
             return before
-    value: str | None = connection.execute(select(models.c.model).where(models.c.active)).scalar_one_or_none()
+    value: str | None = connection.execute(_ACTIVE).scalar_one_or_none()
     return value
 
 
@@ -88,6 +91,13 @@ def versions(connection: Connection) -> list[Version]:
 def find(connection: Connection, model: str) -> Version | None:
     """The version of that name."""
     return next((version for version in versions(connection) if version.model == model), None)
+
+
+def last_move(connection: Connection) -> Move | None:
+    """The last change of the version that counts; None where there was none."""
+    columns = (model_moves.c[name] for name in Move._fields)
+    row = connection.execute(select(*columns).order_by(model_moves.c.number.desc()).limit(1)).one_or_none()
+    return None if row is None else Move(*row)
 
 
 def moves(connection: Connection) -> list[Move]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Select, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from voxpop.records import UNSURE_BELOW
 from voxpop.store import tables
 
 FORGOTTEN = timedelta(days=30)
@@ -24,6 +25,8 @@ class Row(NamedTuple):
     at: datetime
     who: str
     note: str
+    person: str = ""
+    """Id of who; empty: Voxpop itself, or from before ids were kept."""
 
 
 class Case(NamedTuple):
@@ -45,6 +48,15 @@ class Case(NamedTuple):
     stored_at: datetime
     moves: list[Row]
 
+    @property
+    def last(self) -> Row | None:
+        """The move by which it came to where it stands."""
+        return next((move for move in reversed(self.moves) if move.kind not in _BESIDE), None)
+
+
+_BESIDE = ("told", "withheld", "graver")
+"""Moves that leave an alert where it stands."""
+
 
 class StoredSilence(NamedTuple):
     """A silence as stored."""
@@ -58,6 +70,8 @@ class StoredSilence(NamedTuple):
     rule: str
     sector: str
     severity: str
+    person: str
+    """Id of who."""
 
 
 _CASES = text(
@@ -69,11 +83,11 @@ _CASES = text(
     " LEFT JOIN LATERAL (SELECT max(received_at) AS last FROM alert_moves WHERE alert_id = a.alert_id) m ON true"
     " LEFT JOIN LATERAL (SELECT max(r.severity) AS worst FROM alert_evidence e JOIN risks r"
     "  ON r.document_id = e.document_id AND r.revision = e.revision AND r.entity_id = a.entity_id"
-    "  AND r.model = a.model WHERE e.alert_id = a.alert_id) r ON true"
+    "  AND r.model = a.model AND r.score >= :likely WHERE e.alert_id = a.alert_id) r ON true"
     " WHERE CAST(:alerts AS text[]) IS NULL AND (a.state = 'firing' OR m.last IS NULL OR m.last > :since)"
     "  OR a.alert_id = ANY(:alerts)"
     " ORDER BY a.fired_at, a.alert_id"
-)
+).bindparams(likely=UNSURE_BELOW)
 
 
 def one_planner(connection: Connection) -> None:
@@ -94,18 +108,19 @@ def moves_of(connection: Connection, alerts: Sequence[str]) -> dict[str, list[Ro
     t = tables.alert_moves.c
     found: dict[str, list[Row]] = {}
     for row in connection.execute(
-        select(t.alert_id, t.kind, t.received_at, t.who, t.note)
+        select(t.alert_id, t.kind, t.received_at, t.who, t.note, func.coalesce(t.person, ""))
         .where(t.alert_id.in_(alerts))
         .order_by(t.alert_id, t.number)
     ):
-        found.setdefault(row.alert_id, []).append(Row(row.kind, row.received_at, row.who, row.note))
+        found.setdefault(row.alert_id, []).append(Row(*row[1:]))
     return found
 
 
 def append(connection: Connection, alert: str, first: int, moves: Iterable[Row]) -> None:
     """Adds moves, numbered from ``first``; another's under the same number is an error, and rolls back."""
     rows = [
-        {"alert_id": alert, "number": n, "kind": m.kind, "note": m.note, "who": m.who, "received_at": m.at}
+        {"alert_id": alert, "number": n, "kind": m.kind, "received_at": m.at, "note": m.note}
+        | {"who": m.who, "person": m.person or None}
         for n, m in enumerate(moves, start=first)
     ]
     if rows:
@@ -118,10 +133,13 @@ def beginning_with(connection: Connection, beginning: str) -> list[str]:
     return list(connection.execute(select(t).where(t.startswith(beginning, autoescape=True)).limit(2)).scalars())
 
 
-def add_silence(connection: Connection, silence: StoredSilence, now: datetime) -> None:
-    """Keeps a silence."""
-    values = {"silence_id" if name == "id" else name: value for name, value in silence._asdict().items()}
-    connection.execute(insert(tables.silences).values(**values, received_at=now))
+def add_silence(connection: Connection, new: StoredSilence, now: datetime) -> tuple[StoredSilence, bool]:
+    """Keeps a silence, unless one of its id is kept already; returns the one that is, and whether it is new."""
+    values = {"silence_id" if name == "id" else name: value for name, value in new._asdict().items()}
+    statement = insert(tables.silences).values(**values, received_at=now).on_conflict_do_nothing()
+    if connection.execute(statement.returning(tables.silences.c.silence_id)).scalar_one_or_none() is not None:
+        return new, True
+    return StoredSilence(*connection.execute(_silence_of(new.id)).one()), False
 
 
 def end_silence(connection: Connection, silence: str, now: datetime) -> bool:
@@ -131,9 +149,21 @@ def end_silence(connection: Connection, silence: str, now: datetime) -> bool:
     return done.rowcount == 1
 
 
+_SILENCE = [tables.silences.c.silence_id, *(tables.silences.c[name] for name in StoredSilence._fields[1:])]
+
+
+def _silence_of(key: str) -> Select[Any]:
+    return select(*_SILENCE).where(tables.silences.c.silence_id == key)
+
+
+def silence(connection: Connection, key: str) -> StoredSilence | None:
+    """The silence of this id, whether it has ended or not."""
+    row = connection.execute(_silence_of(key)).one_or_none()
+    return None if row is None else StoredSilence(*row)
+
+
 def silences(connection: Connection, since: datetime) -> list[StoredSilence]:
     """Those that had not ended at ``since``, by their beginning."""
     t = tables.silences.c
-    columns = [t.silence_id, *(t[name] for name in StoredSilence._fields[1:])]
-    rows = connection.execute(select(*columns).where(t.until > since).order_by(t.starts_at, t.silence_id))
+    rows = connection.execute(select(*_SILENCE).where(t.until > since).order_by(t.starts_at, t.silence_id))
     return [StoredSilence(*row) for row in rows]

@@ -3,56 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, Column, Connection, Index, Table, Text, select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from voxpop.errors import StoreError
-from voxpop.records import digest
-from voxpop.store.tables import UTC_TIME, metadata
+from voxpop.errors import Refused, StoreError
+from voxpop.records import UNSURE_BELOW, digest
+from voxpop.store.access import Person
+from voxpop.store.tables import alert_comments, own_lists, reviews
 
 BELL = "voxpop_desk"
 """The channel of PostgreSQL's NOTIFY that rings, with the id of an alert, whenever something became of it."""
 
-alert_comments = Table(
-    "alert_comments",
-    metadata,
-    Column("comment_id", Text, primary_key=True),
-    Column("alert_id", Text, nullable=False),
-    Column("who", Text, nullable=False),
-    Column("note", Text, nullable=False),
-    Column("received_at", UTC_TIME, nullable=False),
-    Index("ix_alert_comments_alert", "alert_id", "received_at"),
-    comment="What people wrote about an alert.",
-)
-
-reviews = Table(
-    "reviews",
-    metadata,
-    Column("document_id", Text, primary_key=True),
-    Column("revision", Text, primary_key=True),
-    Column("entity_id", Text, primary_key=True),
-    Column("who", Text, primary_key=True),
-    Column("model", Text, nullable=False),
-    Column("was", Text, nullable=False),
-    Column("label", Text, nullable=False),
-    Column("received_at", UTC_TIME, nullable=False),
-    comment="What people say of the sentiment of a document towards an entity; one verdict a person.",
-)
-
-own_lists = Table(
-    "own_lists",
-    metadata,
-    Column("who", Text, primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("entities", ARRAY(Text), nullable=False),
-    Column("received_at", UTC_TIME, nullable=False),
-    comment="Entities that a person wants to see first.",
-)
-
 LONGEST_COMMENT = 4000
+_AGAIN = timedelta(minutes=1)
+"""The same words within so long are sent again, not said twice."""
 VERDICTS = ("negative", "neutral", "positive", "unclear")
 """What a person may say of a label; "unclear" is a text of which nobody could tell."""
 
@@ -63,24 +30,47 @@ VERDICTS = ("negative", "neutral", "positive", "unclear")
 class Comment(NamedTuple):
     """What a person wrote about an alert."""
 
+    id: str
     who: str
+    person: str
     note: str
     at: datetime
 
 
-def comment(connection: Connection, alert: str, who: str, note: str, now: datetime) -> bool:
-    """Keeps a comment; False where the same person wrote the same within the minute, as a form sent twice does.
+def comment(
+    connection: Connection, alert: str, by: Person, note: str, now: datetime, key: str | None = None
+) -> tuple[Comment, bool]:
+    """Keeps a comment; returns it, and whether it is new.
+
+    Args:
+        key: what is sent again under it is the same comment; None: the same words within a minute are, as of a form
+            that is sent twice.
 
     Raises:
         StoreError: it is empty or too long.
+        Refused: the key was used for other words.
     """
     note = note.strip()
     if not note or len(note) > LONGEST_COMMENT:
         raise StoreError(f"a comment has 1 to {LONGEST_COMMENT} characters, this one {len(note)}")
-    key = digest(alert, who, note, f"{now:%Y-%m-%dT%H:%M}")
-    row = {"comment_id": key, "alert_id": alert, "who": who, "note": note, "received_at": now}
+    if key is None and (just := _just_said(connection, alert, by, note, now)) is not None:
+        return just, False
+    same = (f"{now:%Y-%m-%dT%H:%M}", note) if key is None else ("key", key)
+    new = Comment(digest(alert, by.id, *same), by.name, by.id, note, now)
+    row = {"comment_id": new.id, "alert_id": alert, "received_at": now, "person": by.id, "who": by.name, "note": note}
     statement = insert(alert_comments).values(**row).on_conflict_do_nothing().returning(alert_comments.c.comment_id)
-    return connection.execute(statement).scalar_one_or_none() is not None
+    if connection.execute(statement).scalar_one_or_none() is not None:
+        return new, True
+    kept = next(said for said in comments_on(connection, [alert])[alert] if said.id == new.id)
+    if kept.note != note:
+        raise Refused("this key was used for another comment: take a new one", "Idempotency-Key")
+    return kept, False
+
+
+def _just_said(connection: Connection, alert: str, by: Person, note: str, now: datetime) -> Comment | None:
+    """The same words of the same person less than a minute ago."""
+    said = comments_on(connection, [alert]).get(alert, [])
+    return next((c for c in said if (c.person, c.note) == (by.id, note) and now - c.at < _AGAIN), None)
 
 
 def comments_on(connection: Connection, alerts: Sequence[str]) -> dict[str, list[Comment]]:
@@ -88,25 +78,25 @@ def comments_on(connection: Connection, alerts: Sequence[str]) -> dict[str, list
     t = alert_comments.c
     found: dict[str, list[Comment]] = {}
     for row in connection.execute(
-        select(t.alert_id, t.who, t.note, t.received_at)
+        select(t.alert_id, t.comment_id, t.who, t.person, t.note, t.received_at)
         .where(t.alert_id.in_(list(alerts)))
         .order_by(t.alert_id, t.received_at, t.comment_id)
     ):
-        found.setdefault(row.alert_id, []).append(Comment(row.who, row.note, row.received_at))
+        found.setdefault(row.alert_id, []).append(Comment(*row[1:]))
     return found
 
 
 # ------------------------------------------------------------------------------------------------ lists of their own
 
 
-def lists_of(connection: Connection, who: str) -> dict[str, list[str]]:
+def lists_of(connection: Connection, of: Person) -> dict[str, list[str]]:
     """A person's lists, by name: the ids of their entities."""
     t = own_lists.c
-    rows = connection.execute(select(t.name, t.entities).where(t.who == who).order_by(t.name))
+    rows = connection.execute(select(t.name, t.entities).where(t.person == of.id).order_by(t.name))
     return {row.name: list(row.entities) for row in rows}
 
 
-def keep_list(connection: Connection, who: str, name: str, entities: Sequence[str], now: datetime) -> None:
+def keep_list(connection: Connection, of: Person, name: str, entities: Sequence[str], now: datetime) -> None:
     """Keeps a list, in place of the one of that name.
 
     Raises:
@@ -121,15 +111,15 @@ def keep_list(connection: Connection, who: str, name: str, entities: Sequence[st
     ).scalars()
     if missing := set(wanted) - set(known):
         raise StoreError(f"nobody ever watched {min(missing)!r}")
-    statement = insert(own_lists).values(who=who, name=name, entities=wanted, received_at=now)
-    changed = {"entities": wanted, "received_at": now}
-    connection.execute(statement.on_conflict_do_update(index_elements=["who", "name"], set_=changed))
+    changed = {"who": of.name, "entities": wanted, "received_at": now}
+    statement = insert(own_lists).values(person=of.id, name=name, **changed)
+    connection.execute(statement.on_conflict_do_update(index_elements=["person", "name"], set_=changed))
 
 
-def drop_list(connection: Connection, who: str, name: str) -> bool:
+def drop_list(connection: Connection, of: Person, name: str) -> bool:
     """Forgets a list; False if there is none of that name."""
     t = own_lists
-    return connection.execute(t.delete().where(t.c.who == who, t.c.name == name)).rowcount == 1
+    return connection.execute(t.delete().where(t.c.person == of.id, t.c.name == name)).rowcount == 1
 
 
 # ------------------------------------------------------------------------------------------------ verdicts
@@ -158,21 +148,27 @@ class Doubtful(NamedTuple):
     story: str
 
 
-_LABELS = 20_000
-"""So many labels, the latest, are looked at."""
+MOST_DOUBTFUL = 30
+_LOOKED_AT = 4_000
+"""So many mentions, the latest, are looked at; of each entity its share, where entities are named."""
 
-_DOUBTFUL = text(
-    "WITH said AS MATERIALIZED ("
-    " SELECT d.document_id, d.revision, d.published_at, o.entity_id, o.label, s.story_id"
-    "  FROM documents d JOIN opinions o ON o.document_id = d.document_id AND o.revision = d.revision"
+_OF_ALL = "SELECT document_id, revision, entity_id FROM mentions ORDER BY published_at DESC LIMIT :looked_at"
+_OF_SOME = (
+    "SELECT m.* FROM (SELECT DISTINCT unnest(CAST(:entities AS text[])) AS id) e,"
+    " LATERAL (SELECT document_id, revision, entity_id FROM mentions WHERE entity_id = e.id"
+    "  ORDER BY published_at DESC LIMIT :looked_at) m"
+)
+_DOUBTFUL = (
+    "WITH latest AS MATERIALIZED (SELECT DISTINCT document_id, revision, entity_id FROM ({}) l),"
+    " said AS MATERIALIZED ("
+    " SELECT d.document_id, d.revision, d.published_at, o.entity_id, o.label, s.story_id FROM latest"
+    "  JOIN documents d USING (document_id, revision) JOIN opinions o USING (document_id, revision, entity_id)"
     "  LEFT JOIN story_members s ON s.document_id = d.document_id"
-    "  WHERE d.latest AND o.model = :model AND o.label IS NOT NULL"
-    "   AND (CAST(:entities AS text[]) IS NULL OR o.entity_id = ANY(:entities))"
-    "  ORDER BY d.published_at DESC LIMIT :labels),"
+    "  WHERE d.latest AND o.model = :model AND o.label IS NOT NULL),"
     " opposed AS (SELECT story_id, entity_id FROM said WHERE label IN ('negative', 'positive')"
     "  GROUP BY story_id, entity_id HAVING count(DISTINCT label) = 2),"
-    " judged AS (SELECT document_id, revision, entity_id, count(DISTINCT label) AS kinds, bool_or(who = :who) AS mine"
-    "  FROM reviews GROUP BY document_id, revision, entity_id),"
+    " judged AS (SELECT document_id, revision, entity_id, count(DISTINCT label) AS kinds,"
+    "  bool_or(person = :person) AS mine FROM reviews GROUP BY document_id, revision, entity_id),"
     " doubted AS (SELECT a.*, CASE"
     "  WHEN j.kinds > 1 THEN CASE WHEN j.mine THEN NULL ELSE 'people' END"
     "  WHEN j.kinds = 1 THEN NULL"
@@ -182,6 +178,7 @@ _DOUBTFUL = text(
     "  FROM said a LEFT JOIN judged j USING (document_id, revision, entity_id)"
     "  LEFT JOIN LATERAL (SELECT true AS grave FROM risks r WHERE r.document_id = a.document_id"
     "   AND r.revision = a.revision AND r.entity_id = a.entity_id AND r.model = :model AND r.severity >= 2"
+    "   AND r.score >= :likely"
     "   LIMIT 1) g ON true"
     "  LEFT JOIN opposed p USING (story_id, entity_id)),"
     " picked AS (SELECT * FROM doubted WHERE reason IS NOT NULL"
@@ -199,26 +196,54 @@ _DOUBTFUL = text(
     "  ON m.spans IS NOT NULL"
     " ORDER BY d.published_at DESC, d.document_id, k.entity_id"
 )
+_DOUBTFUL_OF_ALL, _DOUBTFUL_OF_SOME = (
+    text(_DOUBTFUL.format(of)).bindparams(likely=UNSURE_BELOW) for of in (_OF_ALL, _OF_SOME)
+)
 
 
 def doubtful(
     connection: Connection,
     model: str,
-    who: str,
+    asker: Person,
     *,
     reason: str | None = None,
     entities: Sequence[str] | None = None,
-    limit: int = 30,
+    limit: int = MOST_DOUBTFUL,
 ) -> list[Doubtful]:
     """Labels that a person should confirm or correct, the latest first: those that nobody has looked at, and those
-    about which people disagree and ``who`` has said nothing."""
-    asked = {"model": model, "who": who, "reason": reason, "limit": limit, "labels": _LABELS}
-    rows = connection.execute(_DOUBTFUL, asked | {"entities": None if entities is None else list(entities)})
+    about which people disagree and ``asker`` has said nothing."""
+    asked = {"model": model, "person": asker.id, "reason": reason, "limit": limit}
+    if entities is None:
+        rows = connection.execute(_DOUBTFUL_OF_ALL, asked | {"looked_at": _LOOKED_AT})
+    else:
+        share = {"entities": list(entities), "looked_at": _share(entities)}
+        rows = connection.execute(_DOUBTFUL_OF_SOME, asked | share)
     return [Doubtful(*row) for row in rows]
 
 
+def _share(entities: Sequence[str]) -> int:
+    return _LOOKED_AT // max(1, len(entities))
+
+
+_MORE = "SELECT count(*) > :most FROM (SELECT FROM mentions{} LIMIT :most + 1) m"
+_MORE_OF_ALL = text(_MORE.format(""))
+_MORE_OF_SOME = text(
+    "SELECT coalesce(bool_or(({})), false) FROM unnest(CAST(:entities AS text[])) e (id)".format(  # noqa: S608
+        _MORE.format(" WHERE entity_id = e.id")
+    )
+)
+
+
+def left_out(connection: Connection, entities: Sequence[str] | None = None) -> int | None:
+    """The mentions, of each entity where some are named, beyond which ``doubtful`` does not look; None: it saw all."""
+    most = _LOOKED_AT if entities is None else _share(entities)
+    asked = {"most": most, "entities": list(entities or ())}
+    more = connection.execute(_MORE_OF_ALL if entities is None else _MORE_OF_SOME, asked).scalar_one()
+    return most if more else None
+
+
 def review(
-    connection: Connection, document: str, revision: str, entity: str, model: str, label: str, who: str, now: datetime
+    connection: Connection, document: str, revision: str, entity: str, model: str, label: str, by: Person, now: datetime
 ) -> str:
     """Keeps a person's verdict, in place of what they said before; returns the label that the model had given.
 
@@ -236,8 +261,8 @@ def review(
     ).scalar_one_or_none()
     if was is None:
         raise StoreError("the model has read no such document about this entity, or it was read anew since: reload")
-    row = {"document_id": document, "revision": revision, "entity_id": entity, "who": who}
-    said = {"model": model, "was": was, "label": label, "received_at": now}
+    row = {"document_id": document, "revision": revision, "entity_id": entity, "person": by.id}
+    said = {"who": by.name, "model": model, "was": was, "label": label, "received_at": now}
     statement = insert(reviews).values(**row, **said)
     connection.execute(statement.on_conflict_do_update(index_elements=list(row), set_=said))
     return str(was)
@@ -255,14 +280,15 @@ class Verdict(NamedTuple):
     label: str
     at: datetime
     text: str
+    person: str
 
 
 _VERDICTS = text(
     "SELECT r.document_id, r.revision, r.entity_id, coalesce(n.name, r.entity_id), r.who, r.was, r.label,"
-    " r.received_at, d.text FROM reviews r"
+    " r.received_at, d.text, r.person FROM reviews r"
     " JOIN documents d ON d.document_id = r.document_id AND d.revision = r.revision"
     " LEFT JOIN entities n ON n.entity_id = r.entity_id"
-    " ORDER BY r.received_at DESC, r.document_id, r.entity_id, r.who LIMIT :limit"
+    " ORDER BY r.received_at DESC, r.document_id, r.entity_id, r.person LIMIT :limit"
 )
 
 

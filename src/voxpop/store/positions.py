@@ -78,6 +78,21 @@ def tries(connection: Connection, held: Claim) -> int:
     return found
 
 
+def take_back(connection: Connection, lost: Claim) -> None:
+    """Undoes one ``begin`` of a claim that another member has taken over, if the offset is still where it was."""
+    connection.execute(
+        update(positions)
+        .where(
+            positions.c.consumer_group == lost.group,
+            positions.c.topic_id == lost.topic_id,
+            positions.c.partition == lost.partition,
+            positions.c.next_offset == lost.next_offset,
+            positions.c.tries > 0,
+        )
+        .values(tries=positions.c.tries - 1)
+    )
+
+
 def advance(connection: Connection, held: Claim, next_offset: int, *, begun: bool = False) -> Claim:
     """Moves the offset within the caller's transaction.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from itertools import groupby
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, TextClause, text
 
 
 class Counts(NamedTuple):
@@ -123,88 +124,138 @@ def entities(connection: Connection, model: str, watermark: datetime, limit: int
     return [EntityRow(*row) for row in rows]
 
 
+_NAME = text("SELECT name FROM entities WHERE entity_id = :entity")
+
+
 def name_of(connection: Connection, entity: str) -> str | None:
     """The entity's name; None if nobody ever watched it."""
-    name: str | None = connection.execute(
-        text("SELECT name FROM entities WHERE entity_id = :entity"), {"entity": entity}
-    ).scalar_one_or_none()
+    name: str | None = connection.execute(_NAME, {"entity": entity}).scalar_one_or_none()
     return name
 
 
-_STORIES = text(
-    "WITH told AS ("
-    " SELECT s.story_id, m.document_id, m.revision, min(m.published_at) AS at"
-    " FROM mentions m JOIN documents d ON d.document_id = m.document_id AND d.revision = m.revision AND d.latest"
-    " JOIN story_members s ON s.document_id = m.document_id"
-    " WHERE m.entity_id = :entity AND (CAST(:documents AS text[]) IS NULL OR s.story_id IN"
-    "  (SELECT story_id FROM story_members WHERE document_id = ANY(:documents)))"
-    " GROUP BY s.story_id, m.document_id, m.revision)"
-    " SELECT t.story_id, count(*) AS documents, sum(e.reach) AS reach, min(t.at) AS first, max(t.at) AS last,"
-    " avg(o.negative) AS negative, avg(o.positive) AS positive"
-    " FROM told t LEFT JOIN opinions o ON o.document_id = t.document_id AND o.revision = t.revision"
-    "  AND o.entity_id = :entity AND o.model = :model"
-    " JOIN LATERAL (SELECT max(reach) AS reach FROM engagements WHERE document_id = t.document_id) e ON true"
-    " GROUP BY t.story_id"
-    " ORDER BY CASE WHEN :by = 'latest' THEN extract(epoch FROM max(t.at))"
-    "   WHEN :by = 'reach' THEN sum(e.reach) ELSE avg(o.negative) END DESC NULLS LAST, t.story_id LIMIT :limit"
+MOST_MENTIONS = 500
+"""So many mentions of an entity, the latest, are looked at for its stories."""
+_FIRST_LOOK = 150
+"""So many hold the latest stories of all but those entities that everybody retells."""
+MOST_STORIES, MOST_TELLERS = 30, 8
+
+Order = Literal["latest", "reach", "negative"]
+"""The latest stories, the most carried, or those that speak worst of the entity."""
+
+_OPINIONS = (
+    "opinions o ON o.document_id = d.document_id AND o.revision = d.revision AND o.entity_id = :entity"
+    " AND o.model = :model"
+)
+_REACH = "LATERAL (SELECT max(reach) AS reach FROM engagements WHERE document_id = d.document_id) e ON true"
+_PICK = (
+    "SELECT s.story_id FROM (SELECT DISTINCT document_id, revision, published_at FROM ("
+    "  SELECT document_id, revision, published_at FROM mentions WHERE entity_id = :entity"
+    "  ORDER BY published_at DESC LIMIT :mentions) l) m"
+    " JOIN documents d ON d.document_id = m.document_id AND d.revision = m.revision AND d.latest"
+    " JOIN story_members s ON s.document_id = m.document_id {}"
+    " GROUP BY s.story_id ORDER BY {} DESC NULLS LAST, s.story_id LIMIT :limit"
+)
+_PICKS: dict[Order, TextClause] = {
+    "latest": text(_PICK.format("", "max(m.published_at)")),
+    "reach": text(_PICK.format(f"JOIN {_REACH}", "sum(e.reach)")),
+    "negative": text(_PICK.format(f"LEFT JOIN {_OPINIONS}", "avg(o.negative)")),
+}
+_STORIES_OF = text("SELECT DISTINCT story_id FROM story_members WHERE document_id = ANY(:documents)")
+_LOOKED_BACK_TO = text(
+    "SELECT published_at FROM mentions WHERE entity_id = :entity ORDER BY published_at DESC"
+    " OFFSET :mentions - 1 LIMIT 1"
 )
 
 _TELLERS = text(
-    "SELECT s.story_id, d.document_id, d.source, d.author, d.published_at, d.lang, d.text, d.title_end, d.url, e.reach,"
-    " o.label, greatest(o.negative, o.neutral, o.positive) AS probability, m.spans"
-    " FROM story_members s JOIN documents d ON d.document_id = s.document_id AND d.latest"
+    "WITH told AS (SELECT s.story_id, d.document_id, d.revision, d.published_at, e.reach, o.label, o.negative,"  # noqa: S608
+    "  o.positive, greatest(o.negative, o.neutral, o.positive) AS probability"
+    "  FROM story_members s JOIN documents d ON d.document_id = s.document_id AND d.latest"
+    f"  JOIN {_REACH} LEFT JOIN {_OPINIONS}"
+    "  WHERE s.story_id = ANY(:stories) AND EXISTS (SELECT FROM mentions m WHERE m.document_id = d.document_id"
+    "   AND m.revision = d.revision AND m.entity_id = :entity)),"
+    " placed AS (SELECT *, row_number() OVER (PARTITION BY story_id ORDER BY published_at, document_id) AS place,"
+    "  count(*) OVER story AS documents, sum(reach) OVER story AS carried, min(published_at) OVER story AS first,"
+    "  max(published_at) OVER story AS last, avg(negative) OVER story AS mean_negative,"
+    "  avg(positive) OVER story AS mean_positive FROM told WINDOW story AS (PARTITION BY story_id))"
+    " SELECT p.*, d.source, d.author, d.lang, d.text, d.title_end, d.url, m.spans FROM placed p"
+    " JOIN documents d ON d.document_id = p.document_id AND d.revision = p.revision"
     ' JOIN LATERAL (SELECT array_agg(ARRAY[start, "end"] ORDER BY start) AS spans FROM mentions m'
-    "  WHERE m.document_id = d.document_id AND m.revision = d.revision AND m.entity_id = :entity) m"
-    "  ON m.spans IS NOT NULL"
-    " JOIN LATERAL (SELECT max(reach) AS reach FROM engagements WHERE document_id = d.document_id) e ON true"
-    " LEFT JOIN opinions o ON o.document_id = d.document_id AND o.revision = d.revision"
-    "  AND o.entity_id = :entity AND o.model = :model"
-    " WHERE s.story_id = ANY(:stories) ORDER BY d.published_at, d.document_id"
+    "  WHERE m.document_id = p.document_id AND m.revision = p.revision AND m.entity_id = :entity) m ON true"
+    " WHERE p.place <= :tellers ORDER BY p.story_id, p.place"
 )
+"""The first documents of each story, with their texts, beside what all of its documents amount to."""
 
-MOST_TELLERS = 8
+
+class Ranked(NamedTuple):
+    """Stories about an entity in some order."""
+
+    stories: list[StoryRow]
+    since: datetime | None
+    """They are those of the latest ``MOST_MENTIONS`` mentions, of which this is the first; None: no other was looked
+    for."""
 
 
-def stories(
-    connection: Connection,
-    entity: str,
-    model: str,
-    *,
-    by: str = "latest",
-    limit: int = 30,
-    documents: Sequence[str] | None = None,
-) -> list[StoryRow]:
-    """Stories about the entity: the latest, the most carried (``reach``) or the most ``negative`` first.
+def ranked(connection: Connection, entity: str, model: str, by: Order = "latest") -> Ranked:
+    """The first ``MOST_STORIES`` stories about the entity, in this order, of its latest ``MOST_MENTIONS`` mentions."""
+    asked = {"entity": entity, "model": model, "limit": MOST_STORIES}
+    looks = (_FIRST_LOOK, MOST_MENTIONS) if by == "latest" else (MOST_MENTIONS,)
+    found: list[str] = []
+    for mentions in looks:
+        found = list(connection.execute(_PICKS[by], asked | {"mentions": mentions}).scalars())
+        if len(found) == MOST_STORIES:
+            break
+    stories = _in_order(_told(connection, entity, model, found), by)
+    if by == "latest" and len(found) == MOST_STORIES:
+        return Ranked(stories, None)
+    return Ranked(stories, connection.execute(_LOOKED_BACK_TO, {"entity": entity, "mentions": MOST_MENTIONS}).scalar())
 
-    Args:
-        documents: only the stories that these documents belong to.
-    """
-    asked = None if documents is None else list(documents)
-    found = connection.execute(
-        _STORIES, {"entity": entity, "model": model, "by": by, "limit": limit, "documents": asked}
-    ).all()
-    tellers: dict[str, list[Teller]] = {row.story_id: [] for row in found}
-    for row in connection.execute(_TELLERS, {"entity": entity, "model": model, "stories": list(tellers)}):
-        if len(tellers[row.story_id]) < MOST_TELLERS:
-            tellers[row.story_id].append(_teller(row))
-    shown = [teller.document for of_story in tellers.values() for teller in of_story]
+
+def stories_of(connection: Connection, entity: str, model: str, documents: Sequence[str]) -> list[StoryRow]:
+    """The stories about the entity that these documents belong to, the most carried first."""
+    found = connection.execute(_STORIES_OF, {"documents": list(documents)}).scalars()
+    return _in_order(_told(connection, entity, model, list(found)), "reach")
+
+
+def _in_order(stories: Iterable[StoryRow], by: Order) -> list[StoryRow]:
+    """Of those that are equal in it, the latest first."""
+
+    def place(story: StoryRow) -> float:
+        if by == "latest":
+            return story.last.timestamp()
+        return story.reach if by == "reach" else -1.0 if story.negative is None else story.negative
+
+    return sorted(stories, key=lambda story: (-place(story), -story.last.timestamp(), story.story))
+
+
+def _told(connection: Connection, entity: str, model: str, stories: Sequence[str]) -> Iterator[StoryRow]:
+    """These stories, each with its first documents that name the entity; one that has none of them is left out."""
+    asked = {"entity": entity, "model": model, "stories": list(stories), "tellers": MOST_TELLERS}
+    rows = connection.execute(_TELLERS, asked).all()
+    shown = [row.document_id for row in rows]
     said, told = said_by(connection, entity, model, shown), risks_in(connection, entity, model, shown)
-    for of_story in tellers.values():
-        for teller in of_story:
-            teller.claims.extend(said.get(teller.document, ()))
-            teller.risks.extend(told.get(teller.document, ()))
-    return [StoryRow._make((*row, tellers[row.story_id])) for row in found]
+    for story, of_story in groupby(rows, key=lambda row: row.story_id):
+        tellers = list(of_story)
+        yield StoryRow(
+            story,
+            documents=(one := tellers[0]).documents,
+            reach=int(one.carried or 0),
+            first=one.first,
+            last=one.last,
+            negative=one.mean_negative,
+            positive=one.mean_positive,
+            tellers=[_teller(row, said, told) for row in tellers],
+        )
 
 
-def _teller(row: Row[Any]) -> Teller:
+def _teller(row: Row[Any], said: Mapping[str, list[Said]], told: Mapping[str, list[Told]]) -> Teller:
     return Teller(
         *(row.document_id, row.source, row.author, row.published_at, row.lang, row.text, row.title_end, row.url),
         reach=row.reach,
         spans=[(start, end) for start, end in row.spans],
         label=row.label,
         probability=row.probability,
-        claims=[],
-        risks=[],
+        claims=said.get(row.document_id, []),
+        risks=told.get(row.document_id, []),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -40,9 +39,3 @@ def load(connection: Connection, report_id: str) -> Stored | None:
     columns = (t[name] for name in Stored._fields)
     row = connection.execute(select(*columns).where(t.report_id == report_id)).one_or_none()
     return None if row is None else Stored(*row)
-
-
-def queued(connection: Connection, keys: Collection[str]) -> set[str]:
-    """Those of the keys under which a message was queued."""
-    t = tables.deliveries.c
-    return set(connection.execute(select(t.key).where(t.key.in_(list(keys)))).scalars())

@@ -5,22 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Column, Connection, Integer, Table, Text, select
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
-from voxpop.store.tables import UTC_TIME, metadata
-
-job_runs = Table(
-    "job_runs",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("started_at", UTC_TIME, nullable=False),
-    Column("ended_at", UTC_TIME, nullable=False),
-    Column("done", Integer, comment="how much it did; null: it failed"),
-    Column("error", Text),
-    Column("succeeded_at", UTC_TIME),
-    comment="The last run of each scheduled job.",
-)
+from voxpop.store.tables import job_runs
 
 
 class Run(NamedTuple):

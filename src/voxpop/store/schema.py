@@ -1,28 +1,33 @@
-"""Brings a database to the schema of this version, and back."""
+"""Brings a database to the schema of this version, and back.
+
+Almost every program finds the schema as it must be. That is told by the names of the migrations' files and one row of
+the database: alembic is imported where there is something to migrate.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from voxpop.errors import SettingError, StoreError
-from voxpop.store import access, people, runs  # noqa: F401 - their tables are part of the schema
 from voxpop.store.tables import metadata
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 7_305_001  # any number of our own: two programs that start at once migrate one after the other
 
 
-def _config(connection: Connection | None = None) -> Config:
+def _config(connection: Connection) -> Config:
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     return config
 
@@ -51,8 +56,11 @@ def exclusively(engine: Engine) -> Iterator[Connection]:
 
 
 def path() -> list[str]:
-    """Every revision that this version can bring a database to, and from, the first one first."""
-    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+    """Every revision that this version can bring a database to, and from, the first one first.
+
+    A migration's file is named by its revision, and those come in this order (a test holds alembic to the same).
+    """
+    return sorted(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*_*.py"))
 
 
 def known_or_none(connection: Connection) -> str | None:
@@ -61,7 +69,7 @@ def known_or_none(connection: Connection) -> str | None:
     Raises:
         StoreError: a newer version of Voxpop made it.
     """
-    found = MigrationContext.configure(connection).get_current_revision()
+    found = _recorded(connection)
     if found is not None and found not in path():
         raise StoreError(
             f"the database is at schema {found}, which is newer than this version of Voxpop: install the newer version,"
@@ -73,26 +81,39 @@ def known_or_none(connection: Connection) -> str | None:
 def remake(connection: Connection, revision: str) -> None:
     """Drops every table of ours and makes them anew, empty, as of ``revision``, in the caller's transaction."""
     if known_or_none(connection) is not None:
-        command.downgrade(_config(connection), "base")
+        _back(connection, "base")
+    forward(connection, revision)
+
+
+def forward(connection: Connection, revision: str = "head") -> None:
+    """Migrates forward in the caller's transaction."""
+    from alembic import command
+
     command.upgrade(_config(connection), revision)
 
 
-def forward(connection: Connection) -> None:
-    """Migrates forward in the caller's transaction."""
-    command.upgrade(_config(connection), "head")
+def _back(connection: Connection, revision: str) -> None:
+    from alembic import command
+
+    command.downgrade(_config(connection), revision)
 
 
 def newest() -> str:
     """The revision that this version of Voxpop needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
+    return path()[-1]
 
 
 def current(engine: Engine) -> str | None:
     """The revision of the database; None for one that Voxpop never touched."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _recorded(connection)
+
+
+def _recorded(connection: Connection) -> str | None:
+    """The revision that alembic has noted in the database."""
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar_one() is None:
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
@@ -101,7 +122,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         return
     with _locked(engine) as connection:
         known_or_none(connection)
-        command.upgrade(_config(connection), revision)
+        forward(connection, revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
@@ -115,7 +136,7 @@ def downgrade(engine: Engine, revision: str) -> None:
         before = path()[: path().index(found) + 1] if found else []
         if revision not in ("base", *before):
             raise SettingError(f"{revision!r} is no schema to go back to: say {', '.join(('base', *before))}")
-        command.downgrade(_config(connection), revision)
+        _back(connection, revision)
 
 
 def require(engine: Engine) -> None:
@@ -130,6 +151,9 @@ def require(engine: Engine) -> None:
 
 
 def difference(engine: Engine) -> list[object]:
-    """What the migrated database lacks or has too much against ``tables.py``; empty when all is well."""
+    """What the migrated database lacks or has too much against ``store.tables``; empty when all is well."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
     with engine.connect() as connection:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))

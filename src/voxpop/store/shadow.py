@@ -11,14 +11,16 @@ from voxpop.records import Document, Mention
 
 _ONE_READER = 7_305_004  # any number of our own
 
-_LEFT = (
-    " FROM documents d WHERE d.latest AND d.published_at >= :since AND (NOT EXISTS (SELECT FROM readings r"
+_UNREAD = (
+    "(NOT EXISTS (SELECT FROM readings r"
     "  WHERE r.document_id = d.document_id AND r.revision = d.revision AND r.model = :model)"
     " OR EXISTS (SELECT FROM mentions m WHERE m.document_id = d.document_id AND m.revision = d.revision"
     "  AND NOT EXISTS (SELECT FROM opinions o WHERE o.document_id = m.document_id AND o.revision = m.revision"
     "   AND o.entity_id = m.entity_id AND o.model = :model)))"
 )
 """A document that was linked anew since it was read is to be read again, for its new entities."""
+_SPAN = " FROM documents d WHERE d.latest AND d.published_at >= :since"
+_LEFT = f"{_SPAN} AND {_UNREAD}"
 _COUNT = text("SELECT count(*)" + _LEFT)
 _NEXT = text(  # the parts are our own
     "SELECT d.document_id AS id, d.revision, d.source, d.channel, d.published_at, d.revised_at, d.received_at,"  # noqa: S608
@@ -29,6 +31,25 @@ _NEXT = text(  # the parts are our own
     + _LEFT
     + " ORDER BY d.published_at DESC, d.document_id LIMIT :limit"
 )
+
+
+_DAYS = text(  # the parts are our own
+    "SELECT date_trunc('day', d.published_at, 'UTC') AS start, count(*) AS documents,"
+    f" count(*) FILTER (WHERE {_UNREAD}) AS unread{_SPAN} GROUP BY 1 ORDER BY 1"
+)
+
+
+class Day(NamedTuple):
+    """How much of a day, UTC, a version has not read."""
+
+    start: datetime
+    documents: int
+    unread: int
+
+
+def days(connection: Connection, model: str, since: datetime) -> list[Day]:
+    """The days from ``since`` on in which something was published."""
+    return [Day(*row) for row in connection.execute(_DAYS, {"model": model, "since": since})]
 
 
 class Progress(NamedTuple):

@@ -8,7 +8,7 @@ numerics, so that the order in which rows are read cannot change a bit of the re
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -52,7 +52,6 @@ _LATEST = text(
     "SELECT DISTINCT ON (entity_id, start) entity_id AS entity, start, model,"
     " stories, negative_stories, positive_stories, unread_stories, unsure_stories, mentions, sentiment, reach"
     " FROM trend_points WHERE model = :model"
-    " AND (CAST(:entity AS text) IS NULL OR entity_id = :entity)"
     " AND (CAST(:as_of AS timestamptz) IS NULL OR available_at <= :as_of)"
     " AND (CAST(:since AS timestamptz) IS NULL OR start >= :since)"
     " ORDER BY entity_id, start, revision DESC"
@@ -69,17 +68,36 @@ def reopen(connection: Connection, start: datetime, end: datetime) -> None:
     connection.execute(_REOPEN, {"start": start, "end": end})
 
 
-def refresh(connection: Connection, model: str, *, limit: int = 2000) -> int:
-    """Computes up to ``limit`` stale windows anew, within the caller's transaction; returns how many it took."""
+def refresh(
+    connection: Connection, model: str, *, limit: int = 2000, since: datetime | None = None, beside: str | None = None
+) -> int:
+    """Computes up to ``limit`` stale windows anew, within the caller's transaction; returns how many it took.
+
+    Args:
+        connection: the store.
+        model: whose opinions count.
+        limit: most windows.
+        since: of this version only those from then on (None: all).
+        beside: another name to compute all of them for.
+    """
     commit_order(connection)
-    taken = connection.execute(_TAKE, {"limit": limit}).all()
-    if taken:
-        compute(connection, model, [(w.entity_id, w.start) for w in taken])
+    taken = [(w.entity_id, w.start) for w in connection.execute(_TAKE, {"limit": limit})]
+    compute(connection, model, [w for w in taken if since is None or w[1] >= since])
+    if beside is not None:
+        compute(connection, beside, taken)
     return len(taken)
+
+
+def stale(connection: Connection, before: datetime) -> bool:
+    """Whether a window that began earlier waits to be computed."""
+    found = text("SELECT EXISTS (SELECT FROM stale_windows WHERE start < :before)")
+    return bool(connection.execute(found, {"before": before}).scalar_one())
 
 
 def compute(connection: Connection, model: str, windows: Collection[tuple[str, datetime]]) -> None:
     """Appends the points of these windows, by one version, where they are not what was last said of them."""
+    if not windows:
+        return
     commit_order(connection)
     asked = {"entities": [entity for entity, _ in windows], "starts": [start for _, start in windows]}
     connection.execute(_APPEND, asked | {"model": model, "sure": UNSURE_BELOW})
@@ -112,7 +130,6 @@ def latest(
     connection: Connection,
     model: str,
     *,
-    entity: str | None = None,
     as_of: datetime | None = None,
     since: datetime | None = None,
 ) -> list[TrendPoint]:
@@ -121,8 +138,50 @@ def latest(
 
     Windows in which nothing was said have no point.
     """
-    rows = connection.execute(_LATEST, {"model": model, "entity": entity, "as_of": as_of, "since": since})
-    return [TrendPoint(**row._mapping) for row in rows]
+    rows = connection.execute(_LATEST, {"model": model, "as_of": as_of, "since": since})
+    names = tuple(rows.keys())
+    return [TrendPoint(**dict(zip(names, row, strict=True))) for row in rows.all()]
+
+
+class Bin(NamedTuple):
+    """What was told of an entity in some hours."""
+
+    start: datetime
+    stories: int
+    negative: int
+    positive: int
+    unread: int
+    sentiment: float | None
+    """Mean of the stories that were read; None where none was."""
+
+
+class Course(NamedTuple):
+    """How an entity was spoken of, in bins of so many hours; those in which nothing was told lack."""
+
+    hours: int
+    bins: list[Bin]
+
+
+_COURSE = text(
+    "WITH points AS MATERIALIZED (SELECT DISTINCT ON (start) start, stories, negative_stories, positive_stories,"
+    "  unread_stories, sentiment, CASE WHEN sentiment IS NOT NULL THEN stories - unread_stories ELSE 0 END AS read"
+    "  FROM trend_points WHERE entity_id = :entity AND model = :model AND start >= :since"
+    "  ORDER BY start, revision DESC),"
+    " width AS (SELECT CASE WHEN span <= interval '200 hours' THEN 1 WHEN span <= interval '1200 hours' THEN 6 ELSE 24"
+    "  END AS hours FROM (SELECT max(start) - min(start) AS span FROM points) s)"
+    " SELECT hours, date_bin(make_interval(hours => hours), start, 'epoch') AS bin, sum(stories),"
+    "  sum(negative_stories), sum(positive_stories), sum(unread_stories), sum(sentiment * read) / nullif(sum(read), 0)"
+    " FROM points, width GROUP BY hours, bin ORDER BY bin"
+)
+
+
+def course(connection: Connection, model: str, entity: str, since: datetime) -> Course:
+    """What was told of an entity from ``since`` on, in bins of 1, 6 or 24 hours, so that there are few of them.
+
+    They begin at times in UTC: in the server's zone a day may have 23 hours, and the next bin would be missed.
+    """
+    rows = connection.execute(_COURSE, {"model": model, "entity": entity, "since": since}).all()
+    return Course(rows[0].hours if rows else 1, [Bin(row[1].astimezone(UTC), *row[2:]) for row in rows])
 
 
 class Changes(NamedTuple):

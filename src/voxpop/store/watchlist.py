@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import msgspec
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, func, select, text
 
-from voxpop.records import Entity
+from voxpop.records import Entity, Name
 from voxpop.store import bulk, tables
+
+_HAN, _KANA = re.compile("[\u4e00-\u9fff]"), re.compile("[\u3040-\u30ff]")
 
 
 def replace(connection: Connection, entities: Iterable[Entity]) -> int:
@@ -31,3 +35,28 @@ def load(connection: Connection) -> list[Entity]:
         select(tables.entities.c.detail).where(tables.entities.c.active).order_by(tables.entities.c.entity_id)
     )
     return [msgspec.convert(row.detail, Entity) for row in rows]
+
+
+def names(connection: Connection) -> list[tuple[str, str]]:
+    """(id, name) of every watched entity, by name."""
+    t = tables.entities.c
+    rows = connection.execute(select(t.entity_id, t.name).where(t.active).order_by(func.lower(t.name), t.entity_id))
+    return [(row.entity_id, row.name) for row in rows]
+
+
+def chinese_names(connection: Connection, at: datetime) -> dict[str, str]:
+    """What each entity that was ever watched is called in Chinese at ``at``, by id; those without such a name lack."""
+    details = connection.execute(select(tables.entities.c.detail)).scalars()
+    known = (msgspec.convert(detail, Entity) for detail in details)
+    return {entity.id: name for entity in known if (name := chinese_name(entity, at)) is not None}
+
+
+def chinese_name(entity: Entity, at: datetime) -> str | None:
+    """The entity's name, or else the first of its aliases in use, that is Chinese; None where none is."""
+    named = (alias.text for alias in entity.aliases if _in_use(alias, at))
+    return next((name for name in (entity.name, *named) if _HAN.search(name) and not _KANA.search(name)), None)
+
+
+def _in_use(alias: Name, at: datetime) -> bool:
+    day = at.astimezone(UTC)
+    return (alias.valid_from is None or alias.valid_from <= day) and (alias.valid_to is None or day <= alias.valid_to)

@@ -12,8 +12,10 @@ from sqlalchemy import Connection
 from voxpop import ask as asking
 from voxpop.api.desk.common import Desk
 from voxpop.api.desk.lit import Light, Piece, pieces
+from voxpop.api.threads import long
 from voxpop.ask import Quote
 from voxpop.errors import ModelError, Refused
+from voxpop.store import board
 
 _AT_ONCE = 1
 """Questions that are answered at the same time for all pages: each reads a dozen passages."""
@@ -35,15 +37,19 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/ask", response_class=HTMLResponse)
     def page(request: Request) -> HTMLResponse:
-        return desk.page(request, "ask", question="", found=None, wrong="")
+        with desk.engine.connect() as connection:
+            at = board.watermark(connection)
+        return desk.page(request, "ask", question="", found=None, wrong="", at=at)
 
     @router.post("/ask", response_class=HTMLResponse)
+    @long
     def ask(request: Request, question: Annotated[str, Form(max_length=_MOST_CHARACTERS)]) -> HTMLResponse:
-        found, wrong = None, ""
+        found, wrong, at = None, "", None
         if not turns.acquire(timeout=_WAIT_SECONDS):
             raise HTTPException(503, "others have asked before: try again in a moment", {"retry-after": "10"})
         try:
             with desk.engine.connect() as connection:
+                at = board.watermark(connection)
                 found = answers(desk, connection, question)
         except Refused:
             wrong = "no_question"
@@ -51,7 +57,7 @@ def routes(desk: Desk) -> APIRouter:
             wrong = "no_answers"
         finally:
             turns.release()
-        return desk.page(request, "ask", question=question, found=found, wrong=wrong)
+        return desk.page(request, "ask", question=question, found=found, wrong=wrong, at=at)
 
     return router
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -13,24 +14,28 @@ from sqlalchemy import Connection, Engine
 
 from voxpop import alerting, alertsfile
 from voxpop.alertsfile import Rules
-from voxpop.api import words
-from voxpop.api.templating import templates
+from voxpop.api import figures, words
+from voxpop.api.templating import language, templates
 from voxpop.api.who import Caller, local
 from voxpop.app import App
 from voxpop.records import Alert
 from voxpop.reports import line_zh
 from voxpop.reports.words import Lang
 from voxpop.signals.meaning import DRIFT, FEED, OPERATIONAL, Evidence, line
-from voxpop.store import alerts, inbox, people, queries
+from voxpop.store import alerts, board, inbox, people, queries, watchlist
 from voxpop.store import models as model_versions
+from voxpop.store.board import Mover
 from voxpop.store.moves import Row
 from voxpop.store.people import Comment
 
 T = TypeVar("T")
 
+Call = Callable[[str, str], str]
+"""What to call an entity, by its id and its name, in the reader's language."""
+
 FRAGMENT = "x-fragment"
 """A header by which our script asks for a part of a page, or only whether something was done."""
-_FRESH_SECONDS = 30.0
+_FRESH_SECONDS, _MOVERS_SECONDS, _NAMES_SECONDS = 30.0, 10.0, 10.0
 _MOST_KEPT = 2000
 
 
@@ -43,6 +48,8 @@ class Shown(NamedTuple):
     phase: str
     evidence: Evidence
     moves: list[Row]
+    last: Row | None
+    """The move by which it came to where it stands."""
     comments: list[Comment]
     operational: bool
     """It is about the stream and not about an entity."""
@@ -50,8 +57,7 @@ class Shown(NamedTuple):
     @property
     def taken_by(self) -> Row | None:
         """The move by which somebody took it on or resolved it, if it was the last of the kind."""
-        last = next((m for m in reversed(self.moves) if m.kind not in ("told", "withheld", "graver")), None)
-        return last if last and last.kind in ("acknowledged", "resolved") else None
+        return last if (last := self.last) and last.kind in ("acknowledged", "resolved") else None
 
     @property
     def alarmed(self) -> bool:
@@ -65,6 +71,7 @@ class Desk:
     def __init__(self, app: App) -> None:
         self.app = app
         self._kept: dict[str, tuple[float, object]] = {}
+        self._making: dict[str, threading.Lock] = {}
         self._evidence: dict[str, tuple[float, Alert, Evidence]] = {}
 
     @property
@@ -79,11 +86,39 @@ class Desk:
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """The template in the words of who asks, with the number of alerts that wait for someone."""
+        lang = language(request)
         with self.engine.connect() as connection:
-            waiting = sum(one.phase in ("firing", "escalated", "reopened") for one in inbox.open_alerts(connection))
-        return templates.TemplateResponse(
-            request, f"{template}.html", {"waiting": waiting, **values}, status_code=status
-        )
+            waiting, call = inbox.waiting(connection), self.call(connection, lang)
+        common = {"waiting": waiting, "call": call, "said": lambda shown: sentence(lang, shown, call)}
+        return templates.TemplateResponse(request, f"{template}.html", common | values, status_code=status)
+
+    def call(self, connection: Connection, lang: Lang) -> Call:
+        """What to call entities in this language: in Chinese by the name that the watchlist gives, if it gives one."""
+        if lang != "zh":
+            return lambda _, name: name
+        chinese = self.kept("names", _NAMES_SECONDS, lambda: watchlist.chinese_names(connection, datetime.now(UTC)))
+        return lambda entity, name: chinese.get(entity, name)
+
+    def named(self, request: Request, connection: Connection, entity: str) -> str:
+        """What to call the entity of this id.
+
+        Raises:
+            HTTPException: 404, nobody ever watched it.
+        """
+        return self.call(connection, language(request))(entity, named(connection, entity))
+
+    def watched(self, request: Request, connection: Connection) -> dict[str, str]:
+        """What to call each watched entity, by id."""
+        call = self.call(connection, language(request))
+        return {entity: call(entity, name) for entity, name in watchlist.names(connection)}
+
+    def entity(self, request: Request, connection: Connection, asked: str) -> str | None:
+        """The watched entity of this id, or name as it is stored or called; None where there is none."""
+        wanted, known = asked.strip().lower(), watchlist.names(connection)
+        for entity, name in (*known, *self.watched(request, connection).items()):
+            if wanted in (entity.lower(), name.lower()):
+                return entity
+        return None
 
     def shown(self, connection: Connection, ids: Sequence[str]) -> list[Shown]:
         """These alerts, in this order, each with what it says and what became of it."""
@@ -98,6 +133,7 @@ class Desk:
                 (life.phase if (life := stands[key].life) else "pending"),
                 self._evidence_of(connection, known[key], stands[key].case.name),
                 stands[key].case.moves,
+                stands[key].case.last,
                 comments.get(key, []),
                 known[key].rule in OPERATIONAL,
             )
@@ -117,12 +153,17 @@ class Desk:
         return evidence
 
     def kept(self, key: str, seconds: float, make: Callable[[], T]) -> T:
-        """What ``make`` makes, kept for some seconds: every open page asks for it after each ring."""
-        at, value = self._kept.get(key, (float("-inf"), None))
-        if time.monotonic() - at >= seconds:
-            value = make()
-            self._kept[key] = (time.monotonic(), value)
+        """What ``make`` makes, kept for some seconds: every open page asks for it after each ring, and one makes it."""
+        with self._making.setdefault(key, threading.Lock()):
+            at, value = self._kept.get(key, (float("-inf"), None))
+            if time.monotonic() - at >= seconds:
+                value = make()
+                self._kept[key] = (time.monotonic(), value)
         return cast(T, value)
+
+    def movers(self, connection: Connection, model: str, at: datetime) -> list[Mover]:
+        """Every watched entity's day before ``at``; kept for a moment."""
+        return self.kept(f"movers {model}", _MOVERS_SECONDS, lambda: board.movers(connection, model, at))
 
     def model(self, connection: Connection) -> str | None:
         """The version whose opinions count."""
@@ -130,17 +171,24 @@ class Desk:
 
     def first_of(self, connection: Connection, caller: Caller) -> dict[str, int]:
         """The entities on the caller's own lists, each with its place."""
-        lists = people.lists_of(connection, caller.name)
+        lists = people.lists_of(connection, caller.person)
         return {entity: n for n, entity in enumerate(dict.fromkeys(e for of in lists.values() for e in of))}
 
 
-def sentence(lang: Lang, shown: Shown) -> str:
+def sentence(lang: Lang, shown: Shown, call: Call) -> str:
     """What an alert says beside its entity's name: the line that people are told, without the name."""
     alert, evidence = shown.alert, shown.evidence
+    evidence = evidence._replace(name=call(alert.entity, evidence.name))
     if lang == "zh" and alert.rule == FEED:
         return words.say(lang, "feed_line", hours=alert.hours, usual=f"{alert.expected:.0f}")
     if lang == "zh" and alert.rule == DRIFT:
-        return words.say(lang, "drift_line", score=f"{alert.score:.2f}", cut=f"{alert.cut:.2f}", moved=evidence.moved)
+        return words.say(
+            lang,
+            "drift_line",
+            score=f"{alert.score:.2f}",
+            cut=f"{alert.cut:.2f}",
+            moved=figures.moved(lang, evidence.moved),
+        )
     said = (line_zh.line if lang == "zh" else line)(alert, evidence._replace(event="", topic=""))
     return said.removeprefix(evidence.name).lstrip(":： ")
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, NamedTuple
+from datetime import timedelta
+from typing import Annotated, Any, NamedTuple, get_args
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from voxpop.api.desk.common import Desk, Shown, named, sentence
+from voxpop.api.desk.common import Desk, Shown, named
 from voxpop.api.desk.lit import Light, Piece, pieces
-from voxpop.api.templating import language
 from voxpop.api.who import Caller, needs
-from voxpop.records import TrendPoint
 from voxpop.store import board, inbox, people, queries, trends
-from voxpop.store.queries import StoryRow, Teller
+from voxpop.store.queries import Order, StoryRow, Teller
+from voxpop.store.trends import Bin, Course
 
-ORDERS = ("latest", "reach", "negative")
+ORDERS: tuple[Order, ...] = get_args(Order)
 _MOST_ALERTS = 20
 
 
@@ -43,32 +42,37 @@ def routes(desk: Desk) -> APIRouter:
     def entity_page(
         request: Request, caller: Annotated[Caller, needs("viewer")], entity: str, by: str = "latest"
     ) -> HTMLResponse:
-        order = by if by in ORDERS else "latest"
+        order = next((key for key in ORDERS if key == by), ORDERS[0])
         with desk.engine.connect() as connection:
-            name, model = named(connection, entity), desk.model(connection)
+            given, model = named(connection, entity), desk.model(connection)
             at = board.watermark(connection)
             if model is None or at is None:
                 return desk.page(request, "empty", counts=queries.counts(connection))
             ids = inbox.about(connection, [entity], at - timedelta(days=90))
             raised = desk.shown(connection, ids[:_MOST_ALERTS])
-            points = trends.latest(connection, model, entity=entity, since=at - timedelta(days=90))
-            stories = queries.stories(connection, entity, model, by=order)
-            mover = next((m for m in board.movers(connection, model, at) if m.entity == entity), None)
-            lists = people.lists_of(connection, caller.name)
+            course = trends.course(connection, model, entity, at - timedelta(days=90))
+            ranked = queries.ranked(connection, entity, model, order)
+            mover = next((m for m in desk.movers(connection, model, at) if m.entity == entity), None)
+            lists = people.lists_of(connection, caller.person)
+            name = desk.named(request, connection, entity)
         return desk.page(
             request,
             "entity",
             entity=entity,
             name=name,
+            given=given,
             mover=mover,
             orders=ORDERS,
             order=order,
-            stories=lit_stories(stories),
+            stories=lit_stories(ranked.stories),
+            since=ranked.since,
+            mentions=queries.MOST_MENTIONS,
+            most=queries.MOST_STORIES,
             raised=raised,
-            trend=chart(points, raised),
+            more_alerts=len(ids) > len(raised),
+            trend=chart(course, raised),
             lists=lists,
             on_lists=[key for key, of in lists.items() if entity in of],
-            said=lambda one: sentence(language(request), one),
         )
 
     return router
@@ -84,43 +88,26 @@ def lit(teller: Teller) -> list[Piece]:
     return pieces(teller.text, teller.spans, [Light(c.start, c.end, c.question) for c in teller.claims])
 
 
-def chart(points: Sequence[TrendPoint], raised: Sequence[Shown]) -> dict[str, Any]:
-    """Series for the chart: stories by kind and mean sentiment, in bins of 1, 6 or 24 hours by the length shown."""
-    if not points:
+def chart(course: Course, raised: Sequence[Shown]) -> dict[str, Any]:
+    """Series for the chart: stories by kind and mean sentiment, with the alerts.
+
+    A bin in which nothing was told is there too, so that the line of sentiment has a gap where it has no data.
+    """
+    if not course.bins:
         return {}
-    span = points[-1].start - points[0].start
-    width = next((w for w in (1, 6) if span <= timedelta(hours=200 * w)), 24)
-    bins: dict[datetime, list[TrendPoint]] = {}
-    for point in points:
-        bins.setdefault(_bin(point.start, width), []).append(point)
-
-    def total(field: str) -> list[int]:
-        return [sum(getattr(p, field) for p in of) for of in bins.values()]
-
-    stories, negative, positive, unread = map(
-        total, ("stories", "negative_stories", "positive_stories", "unread_stories")
-    )
+    told, step = {one.start: one for one in course.bins}, timedelta(hours=course.hours)
+    first, last = course.bins[0].start, course.bins[-1].start
+    times = (first + n * step for n in range((last - first) // step + 1))
+    bins = [told.get(at) or Bin(at, 0, 0, 0, 0, None) for at in times]
     return {
-        "hours": width,
-        "start": [at.isoformat() for at in bins],
-        "negative": negative,
-        "unread": unread,
-        "positive": positive,
-        "other": [s - n - p - u for s, n, p, u in zip(stories, negative, positive, unread, strict=True)],
-        "sentiment": [_mood(of) for of in bins.values()],
+        "hours": course.hours,
+        "start": [one.start.isoformat() for one in bins],
+        "negative": [one.negative for one in bins],
+        "unread": [one.unread for one in bins],
+        "positive": [one.positive for one in bins],
+        "other": [one.stories - one.negative - one.positive - one.unread for one in bins],
+        "sentiment": [None if one.sentiment is None else round(one.sentiment, 3) for one in bins],
         "alerts": [
             {"at": one.alert.fired_at.isoformat(), "id": one.alert.id, "severity": one.severity} for one in raised
         ],
     }
-
-
-def _bin(at: datetime, width: int) -> datetime:
-    at = at.astimezone(UTC)
-    return at.replace(hour=at.hour - at.hour % width)
-
-
-def _mood(points: Sequence[TrendPoint]) -> float | None:
-    """Mean sentiment of the stories that were read."""
-    read = [(p.sentiment, p.stories - p.unread_stories) for p in points if p.sentiment is not None]
-    weight = sum(n for _, n in read)
-    return round(sum(mood * n for mood, n in read) / weight, 3) if weight else None

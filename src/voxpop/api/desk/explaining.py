@@ -9,7 +9,8 @@ from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection, text
 
-from voxpop.api.desk.common import FRAGMENT, Desk, named
+from voxpop.api.desk.common import FRAGMENT, Desk
+from voxpop.api.threads import long
 from voxpop.errors import ModelError
 from voxpop.records import Mention
 
@@ -41,8 +42,8 @@ class Explaining:
         self._explainer: Explainer | None = None
         self._said: dict[tuple[str, tuple[tuple[int, int], ...]], Explanation] = {}
 
-    def of(self, body: str, spans: tuple[tuple[int, int], ...]) -> Explanation:
-        """Why ``body`` speaks so of the entity at ``spans``.
+    def of(self, body: str, spans: tuple[tuple[int, int], ...], lang: str) -> Explanation | None:
+        """Why ``body`` speaks so of the entity at ``spans``; None: no network reads its language.
 
         Raises:
             HTTPException: 503, others asked before and are not done.
@@ -61,6 +62,8 @@ class Explaining:
                     from voxpop.models.explain import Explainer
 
                     self._explainer = Explainer(self._profile)
+                if lang not in self._explainer.languages:
+                    return None
                 said = self._explainer.sentiment(body, spans)
             finally:
                 self._turn.release()
@@ -82,20 +85,21 @@ def routes(desk: Desk) -> APIRouter:
     explaining = Explaining(desk.app.settings.profile)
 
     @router.post("/explain", response_class=HTMLResponse)
+    @long
     def explain(request: Request, document: Annotated[str, Form()], entity: Annotated[str, Form()]) -> HTMLResponse:
         from voxpop.reading import body_of
 
         with desk.engine.connect() as connection:
-            name, known = named(connection, entity), document_about(connection, document, entity)
+            name, known = desk.named(request, connection, entity), document_about(connection, document, entity)
         template = "explained_part" if FRAGMENT in request.headers else "explained"
-        if known.lang != "en":
-            return desk.page(request, template, name=name, entity=entity, wrong="not_english", said=None)
         body = body_of(known.text, known.mentions)
         spans = tuple((m.start, m.end) for m in body.mentions)
         try:
-            said = explaining.of(body.text, spans)
+            said = explaining.of(body.text, spans, known.lang)
         except ModelError:
             return desk.page(request, template, name=name, entity=entity, wrong="not_explained", said=None)
+        if said is None:
+            return desk.page(request, template, name=name, entity=entity, wrong="not_read", said=None)
         shades = shaded(body.text, [(w.start, w.end, w.share) for w in said.words], spans)
         top = sorted((s for s in shades if s.level), key=lambda s: -abs(s.share))[:6]
         return desk.page(request, template, name=name, entity=entity, said=said, shades=shades, top=top, wrong="")

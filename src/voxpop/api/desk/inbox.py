@@ -10,10 +10,9 @@ from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection
 
 from voxpop import alerting
-from voxpop.api.desk.common import Desk, Shown, done, mine_first, sentence
+from voxpop.api.desk.common import Desk, Shown, done, mine_first
 from voxpop.api.desk.company import lit_stories
 from voxpop.api.desk.silences import SPANS
-from voxpop.api.templating import language
 from voxpop.api.who import Caller, audit, needs
 from voxpop.errors import StoreError
 from voxpop.signals.lifecycle import ByPerson
@@ -30,7 +29,14 @@ _OVER = 20
 def routes(desk: Desk) -> APIRouter:
     """The router of alerts."""
     router = APIRouter()
+    _inbox(desk, router)
+    _alert(desk, router)
+    _comment(desk, router)
+    _moves(desk, router)
+    return router
 
+
+def _inbox(desk: Desk, router: APIRouter) -> None:
     @router.get("/alerts", response_class=HTMLResponse)
     def inbox_page(
         request: Request, caller: Viewer, severity: str = "", before: datetime | None = None
@@ -40,7 +46,10 @@ def routes(desk: Desk) -> APIRouter:
             over = inbox.over(connection, _OVER, before=before)
             found = desk.shown(connection, [one.alert for one in (*lying, *over)])
             first = desk.first_of(connection, caller)
-            silences = moves.silences(connection, datetime.now(UTC))
+            silences = [
+                (silence, queries.name_of(connection, silence.entity) or silence.entity)
+                for silence in moves.silences(connection, datetime.now(UTC))
+            ]
         found = [one for one in found if severity in ("", one.severity)]
         done_with = {one.alert for one in over}
         lively = [one for one in found if one.alert.id not in done_with]
@@ -58,16 +67,17 @@ def routes(desk: Desk) -> APIRouter:
             silences=silences,
             severity=severity if severity in SEVERITIES else "",
             severities=SEVERITIES,
-            said=lambda one: sentence(language(request), one),
         )
 
+
+def _alert(desk: Desk, router: APIRouter) -> None:
     @router.get("/alerts/{alert}", response_class=HTMLResponse)
     def alert_page(request: Request, caller: Viewer, alert: str) -> HTMLResponse:
         with desk.engine.connect() as connection:
             shown = one(desk, connection, alert)
             of, cited = shown.alert, meaning.evidence(connection, alert)
             documents = [document for document, _ in cited]
-            stories = queries.stories(connection, of.entity, of.model, by="reach", documents=documents)
+            stories = queries.stories_of(connection, of.entity, of.model, documents)
             corrected = [c for c in meaning.cited(connection, of, cited) if c.corrected]
             sent = deliveries.of_alerts(connection, [alert])
         return desk.page(
@@ -80,28 +90,32 @@ def routes(desk: Desk) -> APIRouter:
             history=history(shown),
             spans=SPANS,
             severities=SEVERITIES,
-            said=lambda one: sentence(language(request), one),
         )
 
+
+def _comment(desk: Desk, router: APIRouter) -> None:
     @router.post("/alerts/{alert}/comment")
     def comment(
         request: Request, caller: Analyst, alert: str, note: Annotated[str, Form()], next: Annotated[str, Form()] = ""
     ) -> Response:
         with desk.engine.begin() as connection:
             one(desk, connection, alert)
-            if people.comment(connection, alert, caller.name, note, datetime.now(UTC)):
-                audit(connection, caller.name, "commented", alert, {"characters": len(note)})
+            _, new = people.comment(connection, alert, caller.person, note, datetime.now(UTC))
+            if new:
+                audit(connection, caller, "commented", alert, {"characters": len(note)})
         return done(request, next or f"/alerts/{alert}")
 
+
+def _moves(desk: Desk, router: APIRouter) -> None:
     def move(request: Request, caller: Caller, alert: str, kind: ByPerson, where: str) -> Response:
         rules = desk.rules()
         with desk.engine.begin() as connection:
             one(desk, connection, alert)
             try:
-                alerting.by_person(connection, rules, alert, kind, caller.name, datetime.now(UTC))
+                alerting.by_person(connection, rules, alert, kind, caller.person, datetime.now(UTC))
             except StoreError as error:  # somebody else was quicker, or it has not fired yet
                 raise HTTPException(409, str(error)) from error
-            audit(connection, caller.name, f"alert {kind}", alert)
+            audit(connection, caller, f"alert {kind}", alert)
         return done(request, where or f"/alerts/{alert}")
 
     @router.post("/alerts/{alert}/ack")
@@ -111,8 +125,6 @@ def routes(desk: Desk) -> APIRouter:
     @router.post("/alerts/{alert}/resolve")
     def resolve(request: Request, caller: Analyst, alert: str, next: Annotated[str, Form()] = "") -> Response:
         return move(request, caller, alert, "resolved", next)
-
-    return router
 
 
 def one(desk: Desk, connection: Connection, alert: str) -> Shown:
@@ -129,5 +141,5 @@ def one(desk: Desk, connection: Connection, alert: str) -> Shown:
 
 def history(shown: Shown) -> list[Row]:
     """What became of an alert and what people wrote of it, in one row of time; the latest last."""
-    said = [Row("commented", c.at, c.who, c.note) for c in shown.comments]
+    said = [Row("commented", c.at, c.who, c.note, c.person) for c in shown.comments]
     return sorted([*shown.moves, *said], key=lambda row: row.at)

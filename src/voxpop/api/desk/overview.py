@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
-from voxpop.api.desk.common import Desk, mine_first, sentence
+from voxpop.api.desk.common import Call, Desk, mine_first
 from voxpop.api.templating import language
 from voxpop.api.who import Caller, needs
 from voxpop.records import digest
@@ -23,6 +23,7 @@ SPANS = {"48h": (48, 1), "7d": (7 * 24, 3), "14d": (14 * 24, 6)}
 """Of the heat map: hours that it shows, and hours of a cell."""
 _MOST_ROWS = 30
 _MOST_MOVERS = 8
+_MOST_COMPANIES = 50
 _LEAST_TURN = 1.5
 _FRESH_SECONDS = 10.0
 """What is dear is read so often at most, however many look."""
@@ -42,41 +43,58 @@ def routes(desk: Desk) -> APIRouter:
             model, at = desk.model(connection), board.watermark(connection)
             if model is None or at is None:
                 return desk.page(request, "empty", counts=queries.counts(connection))
-            lists = people.lists_of(connection, caller.name)
-            first = desk.first_of(connection, caller)
-            movers = desk.kept("movers", _FRESH_SECONDS, lambda: board.movers(connection, model, at))
-            if of in lists:
-                movers = [m for m in movers if m.entity in lists[of]]
-            turned = _turned(desk, connection, at, lists.get(of))
-            hours, width = SPANS.get(span, SPANS["48h"])
-            cells = desk.kept(f"heat {hours}", _FRESH_SECONDS, lambda: board.heat(connection, model, at, hours, width))
-            heat = heat_map(cells, first, lists.get(of), at, hours, width)
-            values: dict[str, Any] = {
-                "sources": desk.kept("sources", 3 * _FRESH_SECONDS, lambda: sources(connection, at)),
-                "failing": failing(connection),
-                "at": at,
-                "model": model,
-            }
-        entity_of = lambda m: m.entity  # noqa: E731
+            lists, first = people.lists_of(connection, caller.person), desk.first_of(connection, caller)
+            chosen = span if span in SPANS else "48h"
+            call = desk.call(connection, language(request))
+            values = _values(desk, connection, Asked(model, at, chosen, lists.get(of), first, call))
         return desk.page(
             request,
             "overview",
             **values,
-            turned=mine_first(turned, first, lambda one: one.alert.entity),
-            movers=mine_first(moved(movers), first, entity_of),
-            companies=mine_first(sorted(movers, key=lambda m: (-m.adverse, -m.stories, m.name)), first, entity_of)[:50],
-            totals=board.totals(movers),
-            heat=heat,
+            at=at,
+            model=model,
             spans=SPANS,
-            span=span if span in SPANS else "48h",
+            span=chosen,
             lists=lists,
             of=of if of in lists else "",
             first=first,
             stale=datetime.now(UTC) - at > timedelta(hours=3),
-            said=lambda one: sentence(language(request), one),
         )
 
     return router
+
+
+class Asked(NamedTuple):
+    """What the first page is asked for."""
+
+    model: str
+    at: datetime
+    """The end of the stream."""
+    span: str
+    only: Sequence[str] | None
+    """The entities of the list that is looked at; None: all."""
+    first: dict[str, int]
+    """Those of the asker's lists."""
+    call: Call
+
+
+def _values(desk: Desk, connection: Connection, asked: Asked) -> dict[str, Any]:
+    """What the page shows."""
+    model, at, only, first = asked.model, asked.at, asked.only, asked.first
+    movers = [m for m in desk.movers(connection, model, at) if only is None or m.entity in only]
+    hours, width = SPANS[asked.span]
+    cells = desk.kept(f"heat {model} {hours}", _FRESH_SECONDS, lambda: board.heat(connection, model, at, hours, width))
+    worst = sorted(movers, key=lambda m: (-m.adverse, -m.stories, m.name))
+    return {
+        "turned": mine_first(_turned(desk, connection, at, only), first, lambda one: one.alert.entity),
+        "movers": mine_first(moved(movers), first, lambda one: one.entity),
+        "companies": mine_first(worst, first, lambda one: one.entity)[:_MOST_COMPANIES],
+        "more_companies": max(0, len(worst) - _MOST_COMPANIES),
+        "totals": board.totals(movers),
+        "heat": heat_map(cells, first, only, at, hours, width, asked.call),
+        "sources": desk.kept("sources", 3 * _FRESH_SECONDS, lambda: sources(connection, at)),
+        "failing": failing(connection),
+    }
 
 
 def _turned(desk: Desk, connection: Connection, at: datetime, only: Sequence[str] | None) -> list[Any]:
@@ -102,6 +120,7 @@ def heat_map(
     at: datetime,
     hours: int,
     width: int,
+    call: Call,
 ) -> dict[str, Any]:
     """What Plotly draws: rows of entities, columns of time, each cell its adverse stories; None where there are none.
 
@@ -120,7 +139,7 @@ def heat_map(
     bins = [last - step * n for n in range(hours // width)][::-1]
     return {
         "entities": chosen,
-        "names": [names[e] for e in chosen],
+        "names": [call(e, names[e]) for e in chosen],
         "bins": [b.isoformat() for b in bins],
         "width": width,
         "cells": [[(c[0] + c[1] if (c := rows[e].get(b)) else None) for b in bins] for e in chosen],

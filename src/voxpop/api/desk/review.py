@@ -20,7 +20,12 @@ REASONS = ("unsure", "risk", "both", "people")
 def routes(desk: Desk) -> APIRouter:
     """The router of the review."""
     router = APIRouter()
+    _page(desk, router)
+    _verdict(desk, router)
+    return router
 
+
+def _page(desk: Desk, router: APIRouter) -> None:
     @router.get("/review", response_class=HTMLResponse)
     def page(
         request: Request, caller: Annotated[Caller, needs("viewer")], reason: str = "", of: str = ""
@@ -30,13 +35,16 @@ def routes(desk: Desk) -> APIRouter:
             model = desk.model(connection)
             if model is None:
                 return desk.page(request, "empty", counts=queries.counts(connection))
-            lists = people.lists_of(connection, caller.name)
-            found = people.doubtful(connection, model, caller.name, reason=asked, entities=lists.get(of))
+            lists = people.lists_of(connection, caller.person)
+            found = people.doubtful(connection, model, caller.person, reason=asked, entities=lists.get(of))
+            looked_at = people.left_out(connection, lists.get(of))
             said, sums = people.verdicts(connection, 20), people.reviewed(connection)
         return desk.page(
             request,
             "review",
             rows=[(row, pieces(row.text, [(a, b) for a, b in row.spans])) for row in one_of_each(found)],
+            full=len(found) == people.MOST_DOUBTFUL,
+            looked_at=looked_at,
             model=model,
             reasons=REASONS,
             reason=asked or "",
@@ -47,6 +55,8 @@ def routes(desk: Desk) -> APIRouter:
             labels=people.VERDICTS,
         )
 
+
+def _verdict(desk: Desk, router: APIRouter) -> None:
     @router.post("/review")
     def verdict(
         request: Request,
@@ -60,11 +70,9 @@ def routes(desk: Desk) -> APIRouter:
     ) -> Response:
         with desk.engine.begin() as connection:
             now = datetime.now(UTC)
-            was = people.review(connection, document, revision, entity, model, label, caller.name, now)
-            audit(connection, caller.name, "reviewed", document, {"entity": entity, "was": was, "label": label})
+            was = people.review(connection, document, revision, entity, model, label, caller.person, now)
+            audit(connection, caller, "reviewed", document, {"entity": entity, "was": was, "label": label})
         return done(request, next)
-
-    return router
 
 
 def one_of_each(found: list[Doubtful]) -> list[Doubtful]:

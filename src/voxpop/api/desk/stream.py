@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, StreamingResponse
 
 from voxpop.api.live import Bell
 from voxpop.api.templating import LANGUAGE
-from voxpop.api.who import local
+from voxpop.api.who import Gate, local
 from voxpop.reports.words import LANGS
 
 _YEAR = 365 * 24 * 3600
@@ -18,11 +20,12 @@ def routes(bell: Bell) -> APIRouter:
     router = APIRouter()
 
     @router.get("/events")
-    async def events() -> StreamingResponse:
+    async def events(request: Request) -> StreamingResponse:
+        gate: Gate = request.app.state.gate
         if bell.full():
             raise HTTPException(503, "too many pages are open: this one shows what it has", {"retry-after": "60"})
         return StreamingResponse(
-            bell.rings(),
+            bell.rings(partial(gate.still, request)),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )

@@ -12,13 +12,16 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import Connection, text
 
+from voxpop.alarms import history
+from voxpop.api import refusals
 from voxpop.api.desk.common import Desk, done
 from voxpop.api.desk.overview import failing
+from voxpop.api.templating import language
 from voxpop.api.who import Caller, audit, needs
 from voxpop.errors import VoxpopError
 from voxpop.jobs import JOBS
 from voxpop.readmit import readmit
-from voxpop.stages import TOPICS
+from voxpop.records import TOPICS
 from voxpop.store import access, board, deadletters, drifts, positions, runs
 from voxpop.text.mask import mask
 
@@ -64,6 +67,13 @@ class Speed:
 def routes(desk: Desk) -> APIRouter:
     """The router of the installation."""
     router = APIRouter()
+    _page(desk, router)
+    _dead_letters(desk, router)
+    _replay(desk, router)
+    return router
+
+
+def _page(desk: Desk, router: APIRouter) -> None:
     speed = Speed()
 
     @router.get("/system", response_class=HTMLResponse)
@@ -74,6 +84,7 @@ def routes(desk: Desk) -> APIRouter:
             values: dict[str, Any] = {
                 "model": model,
                 "at": at,
+                "learning": history.learns(connection, model) if model else None,
                 "published": throughput(connection, at) if at else {},
                 "drift": drift(connection, model, at) if model and at else {},
                 "letters": letters(connection),
@@ -84,17 +95,24 @@ def routes(desk: Desk) -> APIRouter:
             }
         return desk.page(request, "system", lags=lags, speeds=speed.look(lags), away=away, **values)
 
+
+def _dead_letters(desk: Desk, router: APIRouter) -> None:
     @router.get("/dead-letters", response_class=HTMLResponse)
     def dead_letters(request: Request, stage: str = "") -> HTMLResponse:
         with desk.engine.connect() as connection:
             total, rows = deadletters.listed(connection, stage or None, _MOST_LETTERS)
             stages = letters(connection)
+        lang = language(request)
         shown = [
-            {**row._asdict(), "reason": mask(row.reason), "payload": mask(row.payload[:600].decode("utf-8", "replace"))}
+            row._asdict()
+            | {"reason": mask(refusals.said(lang, row.reason))}
+            | {"payload": mask(row.payload[:600].decode("utf-8", "replace"))}
             for row in rows
         ]
         return desk.page(request, "dead_letters", total=total, rows=shown, stages=stages, stage=stage)
 
+
+def _replay(desk: Desk, router: APIRouter) -> None:
     @router.post("/dead-letters/replay")
     def replay(
         request: Request,
@@ -105,12 +123,10 @@ def routes(desk: Desk) -> APIRouter:
         """Sends one through its stage once more, or all; what is still not fit stays."""
         told = readmit(desk.app, [letter] if letter else None)
         with desk.engine.begin() as connection:
-            audit(connection, caller.name, "dead letters replayed", letter or "all", told._asdict())
+            audit(connection, caller, "dead letters replayed", letter or "all", told._asdict())
         if told.refused and letter:
             return desk.page(request, "notice", 409, message="still_refused", back=next)
         return done(request, next)
-
-    return router
 
 
 def lag(desk: Desk, connection: Connection) -> tuple[list[Lag], str]:

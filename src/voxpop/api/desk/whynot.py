@@ -7,12 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
-from sqlalchemy import Connection, text
 
 from voxpop import why
 from voxpop.api.desk.common import Desk
 from voxpop.errors import SettingError
 from voxpop.store import queries
+from voxpop.why import Answer, Figure
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -25,8 +25,8 @@ def routes(desk: Desk) -> APIRouter:
     ) -> HTMLResponse:
         wrong, answer = "", None
         with desk.engine.connect() as connection:
-            model, known = desk.model(connection), queries.counts(connection).watermark
-            names = watched(connection)
+            model, known = desk.model(connection), queries.watermark(connection)
+            names = desk.watched(request, connection)
             if entity.strip() and (model is None or known is None):
                 wrong = "nothing_read"
             elif entity.strip() and model and known:
@@ -34,7 +34,9 @@ def routes(desk: Desk) -> APIRouter:
                     end = time(at) if at.strip() else known + timedelta(seconds=1)
                     span = timedelta(hours=hours)
                     rules, now = desk.rules(), datetime.now(UTC)
-                    answer = why.why(connection, entity.strip(), model, rules, end, now, span)
+                    asked = desk.entity(request, connection, entity) or entity.strip()
+                    found = why.why(connection, asked, model, rules, end, now, span)
+                    answer = _called(found, desk.named(request, connection, found.entity))
                 except ValueError:
                     wrong = "no_time"
                 except SettingError:
@@ -54,7 +56,11 @@ def time(written: str) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def watched(connection: Connection) -> list[tuple[str, str]]:
-    """(id, name) of every watched entity, by name."""
-    rows = connection.execute(text("SELECT entity_id, name FROM entities WHERE active ORDER BY lower(name), entity_id"))
-    return [(row[0], row[1]) for row in rows]
+def _called(answer: Answer, name: str) -> Answer:
+    """The answer, in which the entity is called ``name``."""
+
+    def figure(one: Figure) -> Figure:
+        return one._replace(values={**one.values, "name": name}) if "name" in one.values else one
+
+    gates = [gate._replace(figures=tuple(map(figure, gate.figures))) for gate in answer.gates]
+    return answer._replace(name=name, gates=gates)

@@ -53,24 +53,37 @@ function heat(data, words) {
   };
 }
 
-function trend(data, words) {
-  const bar = (name, shade) => ({ type: "bar", name: words[name], x: data.start, y: data[name], marker: { color: shade } });
+// Where a chart is narrow its legend stands below it, and the titles of its axes are left out.
+const NARROW = 520;
+
+// Sizes of markers: a line between two gaps has no length, so that its point is drawn as one.
+function alone(values) {
+  return values.map((_, n) => ((values[n - 1] ?? values[n + 1] ?? null) === null ? 5 : 0));
+}
+
+function trend(data, words, width) {
+  const narrow = width < NARROW;
+  // As wide as the time it counts: left alone, a bar with no neighbour would cover the day.
+  const bar = (name, shade) => ({ type: "bar", name: words[name], x: data.start, y: data[name], marker: { color: shade }, width: 0.85 * 3600e3 * data.hours });
   const height = Math.max(1, ...data.start.map((_, n) => data.negative[n] + data.unread[n] + data.other[n] + data.positive[n]));
   return {
     traces: [
       bar("negative", color("negative")), bar("unread", color("amber")), bar("other", faint("soft", 0.35)),
       bar("positive", color("positive")),
-      { type: "scatter", mode: "lines", name: words.sentiment, x: data.start, y: data.sentiment, yaxis: "y2",
-        connectgaps: false, line: { color: color("accent"), width: 1.6, shape: "hvh" } },
+      { type: "scatter", mode: "lines+markers", name: words.sentiment, x: data.start, y: data.sentiment, yaxis: "y2",
+        connectgaps: false, line: { color: color("accent"), width: 1.6, shape: "hvh" }, 
+        marker: { size: alone(data.sentiment), color: color("accent"), opacity: 1, line: { width: 0 } } },
       { type: "scatter", mode: "markers", name: words.alert, x: data.alerts.map((a) => a.at), customdata: data.alerts.map((a) => a.id),
         y: data.alerts.map(() => 1.06 * height), marker: { symbol: "triangle-down", size: 11, color: color("negative") },
         hovertemplate: "%{x|%m-%d %H:%M}<extra>" + words.alert + "</extra>", cliponaxis: false },
     ],
     layout: frame({
-      barmode: "stack", bargap: 0.15, height: 330, margin: { l: 48, r: 52, t: 34, b: 36 },
-      yaxis: { title: { text: words.stories, font: { size: 11 } } },
+      barmode: "stack", bargap: 0.15, height: narrow ? 400 : 330,
+      margin: narrow ? { l: 30, r: 34, t: 16, b: 120 } : { l: 48, r: 52, t: 34, b: 36 },
+      ...(narrow && { legend: { orientation: "h", x: 0, y: -0.2, yanchor: "top" } }),
+      yaxis: { title: { text: narrow ? "" : words.stories, font: { size: 11 } } },
       yaxis2: { overlaying: "y", side: "right", range: [-1.05, 1.05], tickvals: [-1, -0.5, 0, 0.5, 1], zeroline: false,
-        showgrid: false, title: { text: words.sentiment, font: { size: 11 } } },
+        showgrid: false, title: { text: narrow ? "" : words.sentiment, font: { size: 11 } } },
       shapes: data.alerts.map((a) => ({ type: "line", x0: a.at, x1: a.at, yref: "paper", y0: 0, y1: 1,
         line: { color: faint("negative", 0.55), dash: "dot", width: 1.2 } })),
     }),
@@ -104,7 +117,7 @@ export function draw(root) {
   for (const holder of root.querySelectorAll("[data-chart]")) {
     const carried = holder.querySelector("script[type='application/json']");
     if (!carried) continue;
-    const made = kinds[holder.dataset.chart](JSON.parse(carried.textContent), JSON.parse(holder.dataset.words ?? "{}"));
+    const made = kinds[holder.dataset.chart](JSON.parse(carried.textContent), JSON.parse(holder.dataset.words ?? "{}"), holder.clientWidth);
     const canvas = document.createElement("div");
     holder.querySelector(".drawn")?.remove();
     canvas.className = "drawn";

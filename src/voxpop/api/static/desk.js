@@ -205,5 +205,6 @@ document.addEventListener("keydown", (event) => {
 document.getElementById("help")?.addEventListener("click", () => document.getElementById("keys").showModal());
 
 dress(document);
+document.querySelector("#nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
 mind();
 document.addEventListener("DOMContentLoaded", () => draw(document));

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -33,8 +35,29 @@ def say(lang: Lang, key: str, /, **values: object) -> str:
 
 
 def known(lang: Lang, prefix: str, word: str) -> str:
-    """The message ``prefix`` + ``word``; where there is none, the word itself."""
-    return table(lang).get(prefix + word.replace(" ", "_"), word.replace("_", " "))
+    """The message ``prefix`` + ``word``; where there is none, the word itself, with spaces."""
+    return translated(lang, prefix, word) or word.replace("_", " ")
+
+
+def translated(lang: Lang, prefix: str, word: str) -> str | None:
+    """The message ``prefix`` + ``word``, None where there is none."""
+    return table(lang).get(prefix + word.replace(" ", "_"))
+
+
+def matched(lang: Lang, prefix: str, patterns: Mapping[str, str], written: str) -> str | None:
+    """What was written in English, as the message of the pattern that it follows; None where it follows none.
+
+    The groups of the pattern are the message's places; where ``reason`` or ``said`` is among them, its key ends on it,
+    and a ``kind`` is a word of ours, ``kind_…``.
+    """
+    for key, pattern in patterns.items():
+        if found := re.fullmatch(pattern, written, re.DOTALL):
+            given = {name: value for name, value in found.groupdict().items() if value}
+            if "kind" in given:
+                given["kind"] = known(lang, "kind_", given["kind"])
+            ending = next((f"_{name}" for name in ("reason", "said") if name in given), "")
+            return say(lang, f"{prefix}{key}{ending}", **given)
+    return None
 
 
 def chosen(cookie: str | None, accepted: str | None) -> Lang:

@@ -11,47 +11,32 @@ down_revision = None
 
 
 def upgrade() -> None:
-    op.create_table(
-        "alert_evidence",
-        sa.Column("alert_id", sa.Text(), nullable=False),
-        sa.Column("rank", sa.Integer(), nullable=False),
-        sa.Column("document_id", sa.Text(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("alert_id", "rank"),
+    _the_stream()
+    _what_is_watched()
+    _documents()
+    _stories()
+    _what_is_read()
+    _what_turned()
+    op.execute(
+        "CREATE VIEW current_mentions AS SELECT m.* FROM mentions m"
+        " JOIN documents d ON d.document_id = m.document_id AND d.revision = m.revision"
+        " WHERE d.latest AND m.relevance <> 'passing'"
     )
+
+
+def _the_stream() -> None:
+    """What is read of the stream, and the stream itself where this database holds it."""
     op.create_table(
-        "alerts",
-        sa.Column("alert_id", sa.Text(), nullable=False),
-        sa.Column("entity_id", sa.Text(), nullable=False),
-        sa.Column("rule", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("fired_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("window_start", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("score", sa.Float(), nullable=False),
-        sa.Column("cut", sa.Float(), nullable=False),
-        sa.Column("hours", sa.Integer(), nullable=False),
-        sa.Column("stories", sa.Integer(), nullable=False),
-        sa.Column("negative_stories", sa.Integer(), nullable=False),
-        sa.Column("unread_stories", sa.Integer(), nullable=False),
-        sa.Column("expected", sa.Float(), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column(
-            "available_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.PrimaryKeyConstraint("alert_id"),
-    )
-    op.create_index("ix_alerts_fired_at", "alerts", ["fired_at"], unique=False)
-    op.create_table(
-        "cuts",
-        sa.Column("rule", sa.Text(), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("calibrated_to", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("cut", sa.Float(), nullable=False),
-        sa.Column("budget_per_day", sa.Float(), nullable=False),
-        sa.Column(
-            "available_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.PrimaryKeyConstraint("rule", "model", "calibrated_to"),
+        "positions",
+        sa.Column("consumer_group", sa.Text(), nullable=False),
+        sa.Column("topic_id", sa.Text(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("next_offset", sa.BigInteger(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("consumer_group", "topic_id", "partition"),
+        comment="Next offset of each partition, moved in the transaction that stores its results; epoch is the fence.",
     )
     op.create_table(
         "dead_letters",
@@ -68,6 +53,78 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_dead_letters_received_at", "dead_letters", ["received_at"], unique=False)
+    op.create_table(
+        "log_topics",
+        sa.Column("topic", sa.Text(), nullable=False),
+        sa.Column("topic_id", sa.Text(), nullable=False),
+        sa.Column("partitions", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("topic"),
+        sa.UniqueConstraint("topic_id"),
+        comment="The stream where PostgreSQL is the log (voxpop.log.sql); unused with Kafka.",
+    )
+    op.create_table(
+        "log_heads",
+        sa.Column("topic_id", sa.Text(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("next_offset", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("topic_id", "partition"),
+        comment="Its row lock is held until the producer commits, so offsets are given in commit order.",
+    )
+    op.create_table(
+        "log_records",
+        sa.Column("topic_id", sa.Text(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("offset", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "received_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("topic_id", "partition", "offset"),
+    )
+    op.create_index("ix_log_records_received_at", "log_records", ["received_at"], unique=False)
+
+
+def _what_is_watched() -> None:
+    """The installation's facts, the companies and the feeds."""
+    op.create_table(
+        "facts",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key"),
+        comment="Facts of this installation, such as its cluster id and the watchlist version last linked.",
+    )
+    op.create_table(
+        "entities",
+        sa.Column("entity_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column(
+            "detail", postgresql.JSONB(astext_type=sa.Text()), nullable=False, comment="the whole records.Entity"
+        ),
+        sa.Column("active", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.PrimaryKeyConstraint("entity_id"),
+    )
+    op.create_table(
+        "feeds",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column(
+            "detail", postgresql.JSONB(astext_type=sa.Text()), nullable=False, comment="the whole sources.feeds.Feed"
+        ),
+        sa.Column(
+            "state",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'::jsonb"),
+            nullable=False,
+            comment="ETag, Last-Modified",
+        ),
+        sa.Column("polled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+
+
+def _documents() -> None:
+    """Documents, their reach, and whom they mention."""
     op.create_table(
         "documents",
         sa.Column("document_id", sa.Text(), nullable=False),
@@ -104,70 +161,6 @@ def upgrade() -> None:
         comment="Reach and replies of an item as seen at a time; a figure seen before adds nothing.",
     )
     op.create_table(
-        "entities",
-        sa.Column("entity_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column(
-            "detail", postgresql.JSONB(astext_type=sa.Text()), nullable=False, comment="the whole records.Entity"
-        ),
-        sa.Column("active", sa.Boolean(), server_default=sa.text("true"), nullable=False),
-        sa.PrimaryKeyConstraint("entity_id"),
-    )
-    op.create_table(
-        "facts",
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("key"),
-        comment="Facts of this installation, such as its cluster id and the watchlist version last linked.",
-    )
-    op.create_table(
-        "feeds",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column(
-            "detail", postgresql.JSONB(astext_type=sa.Text()), nullable=False, comment="the whole sources.feeds.Feed"
-        ),
-        sa.Column(
-            "state",
-            postgresql.JSONB(astext_type=sa.Text()),
-            server_default=sa.text("'{}'::jsonb"),
-            nullable=False,
-            comment="ETag, Last-Modified",
-        ),
-        sa.Column("polled_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("name"),
-    )
-    op.create_table(
-        "log_heads",
-        sa.Column("topic_id", sa.Text(), nullable=False),
-        sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("next_offset", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("topic_id", "partition"),
-        comment="Its row lock is held until the producer commits, so offsets are given in commit order.",
-    )
-    op.create_table(
-        "log_records",
-        sa.Column("topic_id", sa.Text(), nullable=False),
-        sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("offset", sa.BigInteger(), nullable=False),
-        sa.Column("key", sa.LargeBinary(), nullable=False),
-        sa.Column("value", sa.LargeBinary(), nullable=False),
-        sa.Column(
-            "received_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.PrimaryKeyConstraint("topic_id", "partition", "offset"),
-    )
-    op.create_index("ix_log_records_received_at", "log_records", ["received_at"], unique=False)
-    op.create_table(
-        "log_topics",
-        sa.Column("topic", sa.Text(), nullable=False),
-        sa.Column("topic_id", sa.Text(), nullable=False),
-        sa.Column("partitions", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("topic"),
-        sa.UniqueConstraint("topic_id"),
-        comment="The stream where PostgreSQL is the log (voxpop.log.sql); unused with Kafka.",
-    )
-    op.create_table(
         "mentions",
         sa.Column("document_id", sa.Text(), nullable=False),
         sa.Column("revision", sa.Text(), nullable=False),
@@ -183,62 +176,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("document_id", "revision", "entity_id", "start"),
     )
     op.create_index("ix_mentions_entity", "mentions", ["entity_id", "published_at"], unique=False)
+
+
+def _stories() -> None:
+    """Which documents are one story."""
     op.create_table(
-        "models",
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("profile", sa.Text(), nullable=False),
-        sa.Column("active", sa.Boolean(), nullable=False),
-        sa.Column(
-            "received_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.PrimaryKeyConstraint("model"),
-    )
-    op.create_table(
-        "opinions",
-        sa.Column("document_id", sa.Text(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
-        sa.Column("entity_id", sa.Text(), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("label", sa.Text(), nullable=True),
-        sa.Column("negative", sa.REAL(), nullable=True),
-        sa.Column("neutral", sa.REAL(), nullable=True),
-        sa.Column("positive", sa.REAL(), nullable=True),
-        sa.Column(
-            "available_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.PrimaryKeyConstraint("document_id", "revision", "entity_id", "model"),
-    )
-    op.create_table(
-        "positions",
-        sa.Column("consumer_group", sa.Text(), nullable=False),
-        sa.Column("topic_id", sa.Text(), nullable=False),
-        sa.Column("partition", sa.Integer(), nullable=False),
-        sa.Column("topic", sa.Text(), nullable=False),
-        sa.Column("next_offset", sa.BigInteger(), nullable=False),
-        sa.Column("epoch", sa.BigInteger(), nullable=False),
-        sa.Column("owner", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("consumer_group", "topic_id", "partition"),
-        comment="Next offset of each partition, moved in the transaction that stores its results; epoch is the fence.",
-    )
-    op.create_table(
-        "readings",
-        sa.Column("document_id", sa.Text(), nullable=False),
-        sa.Column("revision", sa.Text(), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("read", sa.Boolean(), nullable=False),
-        sa.Column("topics", sa.ARRAY(sa.Text()), nullable=False),
-        sa.Column("topic_scores", sa.ARRAY(sa.REAL()), nullable=False),
-        sa.Column(
-            "available_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
-        ),
-        sa.PrimaryKeyConstraint("document_id", "revision", "model"),
-    )
-    op.create_table(
-        "stale_windows",
-        sa.Column("entity_id", sa.Text(), nullable=False),
-        sa.Column("start", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("entity_id", "start"),
-        comment="Windows whose documents changed since their trend point was computed.",
+        "story_texts",
+        sa.Column("fingerprint", sa.BigInteger(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint"),
+        comment="Each distinct normalised text once; documents with the same words share a fingerprint.",
     )
     op.create_table(
         "story_bands",
@@ -259,12 +206,58 @@ def upgrade() -> None:
     )
     op.create_index("ix_story_members_fingerprint", "story_members", ["fingerprint", "published_at"], unique=False)
     op.create_index("ix_story_members_story", "story_members", ["story_id"], unique=False)
+
+
+def _what_is_read() -> None:
+    """What model versions read in documents."""
     op.create_table(
-        "story_texts",
-        sa.Column("fingerprint", sa.BigInteger(), nullable=False),
-        sa.Column("words", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("fingerprint"),
-        comment="Each distinct normalised text once; documents with the same words share a fingerprint.",
+        "models",
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("profile", sa.Text(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column(
+            "received_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("model"),
+    )
+    op.create_table(
+        "readings",
+        sa.Column("document_id", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("read", sa.Boolean(), nullable=False),
+        sa.Column("topics", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("topic_scores", sa.ARRAY(sa.REAL()), nullable=False),
+        sa.Column(
+            "available_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("document_id", "revision", "model"),
+    )
+    op.create_table(
+        "opinions",
+        sa.Column("document_id", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Text(), nullable=False),
+        sa.Column("entity_id", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=True),
+        sa.Column("negative", sa.REAL(), nullable=True),
+        sa.Column("neutral", sa.REAL(), nullable=True),
+        sa.Column("positive", sa.REAL(), nullable=True),
+        sa.Column(
+            "available_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("document_id", "revision", "entity_id", "model"),
+    )
+
+
+def _what_turned() -> None:
+    """Trends, cuts and alerts."""
+    op.create_table(
+        "stale_windows",
+        sa.Column("entity_id", sa.Text(), nullable=False),
+        sa.Column("start", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("entity_id", "start"),
+        comment="Windows whose documents changed since their trend point was computed.",
     )
     op.create_table(
         "trend_points",
@@ -284,10 +277,47 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("entity_id", "start", "model", "revision"),
     )
-    op.execute(
-        "CREATE VIEW current_mentions AS SELECT m.* FROM mentions m"
-        " JOIN documents d ON d.document_id = m.document_id AND d.revision = m.revision"
-        " WHERE d.latest AND m.relevance <> 'passing'"
+    op.create_table(
+        "cuts",
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("calibrated_to", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cut", sa.Float(), nullable=False),
+        sa.Column("budget_per_day", sa.Float(), nullable=False),
+        sa.Column(
+            "available_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("rule", "model", "calibrated_to"),
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("alert_id", sa.Text(), nullable=False),
+        sa.Column("entity_id", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("fired_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("window_start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("score", sa.Float(), nullable=False),
+        sa.Column("cut", sa.Float(), nullable=False),
+        sa.Column("hours", sa.Integer(), nullable=False),
+        sa.Column("stories", sa.Integer(), nullable=False),
+        sa.Column("negative_stories", sa.Integer(), nullable=False),
+        sa.Column("unread_stories", sa.Integer(), nullable=False),
+        sa.Column("expected", sa.Float(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column(
+            "available_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("alert_id"),
+    )
+    op.create_index("ix_alerts_fired_at", "alerts", ["fired_at"], unique=False)
+    op.create_table(
+        "alert_evidence",
+        sa.Column("alert_id", sa.Text(), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("document_id", sa.Text(), nullable=False),
+        sa.Column("revision", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("alert_id", "rank"),
     )
 
 

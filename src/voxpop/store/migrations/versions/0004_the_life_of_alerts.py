@@ -32,6 +32,11 @@ def upgrade() -> None:
         _received(),
         comment="Alerts that nobody wants to hear of for a while; an empty condition is met by all.",
     )
+    _messages()
+
+
+def _messages() -> None:
+    """Messages to people, and the attempts at them."""
     op.create_table(
         "deliveries",
         _key("key"),
