@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
-from typer.testing import CliRunner, Result
 
+from tests import commands
+from tests.commands import Run
 from tests.notify.loopback import hook
 from tests.store.samples import MODEL
 from tests.test_alerting import now_is_now, raised, run
 from voxpop.alertsfile import Rules
 from voxpop.cli import alerts as _commands  # noqa: F401 - which registers itself
-from voxpop.cli import app
-from voxpop.store import models
+from voxpop.store import access, models
 
 __all__ = ["now_is_now"]  # a fixture
-
-Run = Callable[..., Result]
 
 
 @pytest.fixture
 def voxpop(database_url: str) -> Run:
-    """Runs a command on the test's own database, within this process."""
-    environ = {"VOXPOP_DATABASE_URL": database_url.replace("+psycopg", ""), "COLUMNS": "200"}
-
-    def run(*arguments: str, code: int = 0, **extra: str) -> Result:
-        done = CliRunner().invoke(app, list(arguments), env={**environ, **extra})
-        assert done.exit_code == code, done.output
-        return done
-
-    return run
+    return commands.on(database_url)
 
 
 def test_an_alert_is_listed_shown_taken_on_and_resolved(engine: Engine, voxpop: Run, tmp_path: Path) -> None:
@@ -59,7 +48,11 @@ def test_a_silence_is_made_listed_and_ended(engine: Engine, voxpop: Run) -> None
     made = voxpop("alerts", "silence", "--entity", "acme", "--for", "2d", "--reason", "known", "--by", "jane", "--json")
     (silence,) = json.loads(made.stdout)
     assert (silence["entity"], silence["who"], silence["severity"]) == ("acme", "jane", "serious")
-    voxpop("alerts", "silence", "--end", silence["id"])
+    assert silence["person"] == "shell:jane"
+    voxpop("alerts", "silence", "--end", silence["id"], "--by", "joe")
+    with engine.connect() as connection:
+        trail = [(row.what, row.about, row.person) for row in access.audited(connection)]
+    assert trail == [("silence ended", silence["id"], "shell:joe"), ("silenced", "acme", "shell:jane")]
     assert json.loads(voxpop("alerts", "silence", "--json").stdout) == []
     assert "no span of time" in voxpop("alerts", "silence", "--entity", "acme", "--for", "soon", code=1).stderr
 

@@ -1,4 +1,6 @@
-"""The commands as a person or a script runs them, each in a process of its own."""
+"""The commands as a person or a script runs them: each in a process of its own, and what follows from it within
+this one, which has imported what each of them would.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +8,32 @@ import csv
 import gzip
 import json
 import os
+import pty
 import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from tests import commands
+from tests.sources.loopback import serving
+from voxpop import cli
+from voxpop.cli import intake as _commands  # noqa: F401 - which registers itself
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 COMMANDS = [
     *("bench", "demo", "evaluate", "train", "ingest", "run", "worker", "analyze", "serve", "doctor", "jobs", "schema"),
     *("sources add", "sources list", "sources test", "sources remove", "watchlist load", "watchlist list"),
-    *("infer", "explain", "surge", "calibrate", "replay", "why", "events list", "events test"),
+    *("infer", "explain", "surge", "calibrate", "replay", "why", "events list", "events test", "events weigh"),
     *(f"alerts {name}" for name in ("list", "show", "ack", "silence", "resolve", "test", "release")),
-    *("report morning", "report weekly", "tokens create", "tokens list", "tokens revoke", "audit"),
+    *("report morning", "report weekly", "tokens create", "tokens list"),
+    *("tokens rotate", "tokens revoke", "audit"),
     *("models list", "models show", "models pull", "models verify", "models promote", "models undo"),
     *("models shadow list", "models shadow status", "models shadow run", "backup", "restore", "erase"),
     *("dlq list", "dlq show", "dlq replay", "dlq erase", "db upgrade", "db downgrade", "db status", "db erase-raw"),
@@ -52,16 +61,34 @@ def voxpop(database_url: str) -> Run:
     return run
 
 
+@pytest.fixture
+def again(database_url: str) -> commands.Run:
+    """Runs a command within this process, on the same database."""
+    return commands.on(database_url)
+
+
+def test_the_help_lists_every_command_in_a_panel() -> None:
+    group = typer.main.get_command(cli.app)
+    assert isinstance(group, cli.Listed)
+    listed = [name for names in cli.PANELS.values() for name in names]
+    assert sorted(listed) == sorted(group.commands)
+    done = subprocess.run([sys.executable, "-m", "voxpop", "--help"], capture_output=True, text=True, check=True)
+    places = [done.stdout.index(f"─ {panel} ─") for panel in cli.PANELS]
+    assert places == sorted(places)
+    assert set(re.findall(r"^│ (\w+) ", done.stdout, re.M)) >= set(listed), "the program has them all"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "voxpop", *command.split(), "--help"], capture_output=True, text=True, check=True
-    )
+    done = CliRunner().invoke(cli.app, [*command.split(), "--help"])
+    assert done.exit_code == 0
     assert "Example:" in done.stdout
     assert f"voxpop {command}" in re.sub(r"\s+", " ", done.stdout)
 
 
-def test_what_is_malformed_goes_to_the_dead_letters_and_the_rest_goes_on(voxpop: Run, tmp_path: Path) -> None:
+def test_what_is_malformed_goes_to_the_dead_letters_and_the_rest_goes_on(
+    voxpop: Run, again: commands.Run, tmp_path: Path
+) -> None:
     good = {"source": "wire", "channel": "news", "published_at": "2026-03-02T09:00:00Z", "text": "Apple shares fell"}
     lines = [
         json.dumps({**good, "id": 1}),
@@ -81,12 +108,12 @@ def test_what_is_malformed_goes_to_the_dead_letters_and_the_rest_goes_on(voxpop:
     assert listed["total"] == 7
     assert sorted(d["position"] for d in listed["dead_letters"]) == [2, 3, 4, 5, 6, 7, 9]
     assert all(d["reason"] for d in listed["dead_letters"])
-    assert "wire" in voxpop("dlq", "show", next(d["id"] for d in listed["dead_letters"] if d["position"] == 4)).stdout
-    again = json.loads(voxpop("dlq", "replay", "--all", "--json").stdout)
-    assert again == {"replayed": 0, "refused": 7}
-    assert "1 erased" in voxpop("dlq", "erase", listed["dead_letters"][0]["id"]).stdout
-    assert "6 raw records erased" in voxpop("db", "erase-raw").stdout, "what no consumer has read stays in the log"
-    assert json.loads(voxpop("dlq", "list", "--json").stdout)["total"] == 0
+    assert "wire" in again("dlq", "show", next(d["id"] for d in listed["dead_letters"] if d["position"] == 4)).stdout
+    replayed = json.loads(again("dlq", "replay", "--all", "--json").stdout)
+    assert replayed == {"replayed": 0, "refused": 7}
+    assert "1 erased" in again("dlq", "erase", listed["dead_letters"][0]["id"]).stdout
+    assert "6 raw records erased" in again("db", "erase-raw").stdout, "what no consumer has read stays in the log"
+    assert json.loads(again("dlq", "list", "--json").stdout)["total"] == 0
 
 
 def test_a_file_that_is_not_there_is_one_clear_line(voxpop: Run) -> None:
@@ -95,68 +122,99 @@ def test_a_file_that_is_not_there_is_one_clear_line(voxpop: Run) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_feed_is_added_tried_and_listed(voxpop: Run) -> None:
-    feed = (
-        b'<?xml version="1.0"?><rss version="2.0"><channel><title>t</title>'
-        b"<item><guid>1</guid><title>Apple falls</title>"
-        b"<description>Shares of Apple fell.</description><pubDate>Mon, 02 Mar 2026 09:00:00 GMT</pubDate></item>"
-        b"</channel></rss>"
-    )
+FEED = (
+    b'<?xml version="1.0"?><rss version="2.0"><channel><title>The [near] wire</title>'
+    b"<item><guid>1</guid><title>Apple falls</title>"
+    b"<description>Shares of Apple fell.</description><pubDate>Mon, 02 Mar 2026 09:00:00 GMT</pubDate></item>"
+    b"</channel></rss>"
+)
 
-    class Feed(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("content-type", "application/rss+xml")
-            self.end_headers()
-            self.wfile.write(feed)
 
-        def log_message(self, *arguments: Any) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Feed)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}/feed.xml"
-    try:
-        voxpop("sources", "add", url, "--name", "near")
-        refused = voxpop("sources", "test", "near", code=1)
+def test_a_feed_is_added_tried_and_listed(voxpop: Run, again: commands.Run) -> None:
+    allowed = {"VOXPOP_FEED_PRIVATE_ADDRESSES": "true"}
+    with serving() as site:
+        url = site.serve("/feed.xml", FEED)
+        refused = voxpop("sources", "add", url, "--name", "near", code=1)
         assert "VOXPOP_FEED_PRIVATE_ADDRESSES" in refused.stderr
-        tried = voxpop("sources", "test", "near", VOXPOP_FEED_PRIVATE_ADDRESSES="true")
-        assert "1 items, 0 refused" in tried.stdout
-        taken = voxpop("ingest", url, "--json", VOXPOP_FEED_PRIVATE_ADDRESSES="true")
+        assert json.loads(again("sources", "list", "--json").stdout) == [], "what no poll could read is not kept"
+        again("sources", "add", url, "--name", "near", **allowed)
+        tried = again("sources", "test", "near", **allowed)
+        assert "near: 1 items, 0 refused" in tried.stdout
+        taken = again("ingest", url, "--json", **allowed)
         assert json.loads(taken.stdout)["items"] == 1
-        assert json.loads(voxpop("sources", "list", "--json").stdout)[0]["detail"]["url"] == url
-        voxpop("sources", "remove", "near")
-        voxpop("sources", "remove", "near", code=1)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        assert json.loads(again("sources", "list", "--json").stdout)[0]["detail"]["url"] == url
+        again("sources", "remove", "near")
+        again("sources", "remove", "near", code=1)
 
 
-def test_the_watchlist_of_the_readme_is_loaded(voxpop: Run, tmp_path: Path) -> None:
+def test_a_feed_without_a_name_is_called_as_it_calls_itself(again: commands.Run) -> None:
+    run, allowed = again, {"VOXPOP_FEED_PRIVATE_ADDRESSES": "true"}
+    with serving() as site:
+        first, second = site.serve("/1", FEED), site.serve("/2", FEED)
+        added = run("sources", "add", first, **allowed)
+        assert "The [near] wire is kept; try it: voxpop sources test 'The [near] wire'" in added.output
+        run("sources", "add", first, **allowed)
+        run("sources", "add", second, **allowed)
+        away = run("sources", "add", site.url("/away"), **allowed)
+        assert "answered 404" in away.output
+        assert "The [near] wire" in run("sources", "list").output
+        kept = {k["name"]: k["detail"]["url"] for k in json.loads(run("sources", "list", "--json").output)}
+        assert kept == {"The [near] wire": first, "127.0.0.1": second, site.url("/away"): site.url("/away")}
+        assert "The [near] wire: 1 items, 0 refused" in run("sources", "test", second, **allowed).output
+
+
+def test_run_tells_whoever_sits_at_a_terminal_what_is_read_and_how_far(voxpop: Run, database_url: str) -> None:
+    assert voxpop("run", "--until-idle").stderr == "", "a log is told nothing but what goes wrong"
+    environ = {**os.environ, "VOXPOP_DATABASE_URL": database_url.replace("+psycopg", ""), "COLUMNS": "200"}
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "voxpop", "run", "--until-idle"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environ, text=True) as process:
+        os.close(theirs)
+        said = _all_of(ours)
+    assert process.returncode == 0, said
+    assert "Feeds polled: none yet (voxpop sources add URL)." in said
+    assert "0 documents read, 0 records waiting, 0 alerts" in said
+
+
+def _all_of(terminal: int) -> str:
+    """What is written to a terminal until nobody holds it any more."""
+    said = b""
+    with suppress(OSError):  # as Linux says that the other end is closed
+        while block := os.read(terminal, 4096):
+            said += block
+    os.close(terminal)
+    return said.decode("utf-8", "replace")
+
+
+def test_the_watchlist_of_the_readme_is_loaded(voxpop: Run, again: commands.Run, tmp_path: Path) -> None:
     block = re.search(r"```csv\n(.*?)```", README, re.S)
     assert block
     path = tmp_path / "companies.csv"
     path.write_text(block[1], "utf-8")
     voxpop("watchlist", "load", str(path))
-    (company,) = json.loads(voxpop("watchlist", "list", "--json").stdout)
+    (company,) = json.loads(again("watchlist", "list", "--json").stdout)
     assert company["id"] == next(csv.DictReader(block[1].splitlines()))["id"]
 
 
-def test_the_map_of_the_readme_brings_a_vendors_export_in(voxpop: Run, tmp_path: Path) -> None:
+def test_the_map_of_the_readme_brings_a_vendors_export_in(again: commands.Run, tmp_path: Path) -> None:
     block = re.search(r"```toml\n(.*?)```", README, re.S)
     assert block
     assert tomllib.loads(block[1])
     (tmp_path / "vendor.toml").write_text(block[1], "utf-8")
     record = {"uid": 7, "summary": "Apple shares fell", "meta": {"pub_ts": "2026-03-02T09:00:00Z"}}
     (tmp_path / "export.jsonl").write_text(json.dumps(record) + "\n", "utf-8")
-    done = voxpop("ingest", str(tmp_path / "export.jsonl"), "--map", str(tmp_path / "vendor.toml"), "--json")
+    done = again("ingest", str(tmp_path / "export.jsonl"), "--map", str(tmp_path / "vendor.toml"), "--json")
     assert json.loads(done.stdout) == {"items": 1, "refused": 0}
 
 
 def test_analyze_prints_one_object_a_line(tmp_path: Path) -> None:
-    texts = ["Apple shares fell after the recall while Tesla soared", "", "苹果公司发布新手机", "hello 😀 world"]
+    texts = [
+        "Apple shares fell after the recall while Tesla soared",
+        "",
+        "苹果公司发布新手机",
+        "hello 😀 world",
+        "애플 주가가 하락했다",
+    ]
     environ = {k: v for k, v in os.environ.items() if k != "VOXPOP_DATABASE_URL"}
     done = subprocess.run(
         [sys.executable, "-m", "voxpop", "analyze"],
@@ -177,20 +235,22 @@ def test_analyze_prints_one_object_a_line(tmp_path: Path) -> None:
     assert first["sentiment"]["label"] in ("negative", "neutral", "positive")
     assert 0 < first["topics"][0]["score"] <= 1
     assert found[2]["lang"] == "zh"
-    assert found[2]["sentiment"] is None, "what cannot be read is not guessed at"
-    assert found[2]["mentions"][0]["sentiment"] is None
+    assert found[2]["mentions"][0]["sentiment"]["label"] in ("negative", "neutral", "positive", "unsure")
+    assert found[4]["sentiment"] is None, "what cannot be read is not guessed at"
 
 
-def test_doctor_and_status_speak_json(voxpop: Run) -> None:
+def test_doctor_and_status_speak_json(voxpop: Run, again: commands.Run) -> None:
     assert "files verified" in json.loads(voxpop("doctor", "--json").stdout)["checks"]["model"]
-    status = json.loads(voxpop("db", "status", "--json").stdout)
+    status = json.loads(again("db", "status", "--json").stdout)
     assert status["rows"]["documents"] == 0
     assert status["records_waiting"] == 0
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_history_is_replayed_from_a_file_and_what_is_wrong_is_said(voxpop: Run, tmp_path: Path) -> None:
+def test_history_is_replayed_from_a_file_and_what_is_wrong_is_said(
+    voxpop: Run, again: commands.Run, tmp_path: Path
+) -> None:
     path, out = tmp_path / "news.jsonl", tmp_path / "alerts.jsonl"
     items = [
         {"id": str(n), "published_at": f"2026-03-{2 + n:02d}T09:00:00Z", "text": f"Apple told of chips {n}"}
@@ -202,8 +262,8 @@ def test_history_is_replayed_from_a_file_and_what_is_wrong_is_said(voxpop: Run, 
     assert "alerts: none" in done.stderr
     assert "1 records refused" in done.stderr
     assert out.read_bytes() == b""
-    assert "has nothing from 2030-01-01" in voxpop("replay", str(path), "--from", "2030-01-01", code=1, **home).stderr
-    assert "no budget" in voxpop("replay", str(path), "--budget", "many", code=1, **home).stderr
-    assert "is not a date" in voxpop("replay", str(path), "--to", "soon", code=1, **home).stderr
-    assert "cannot be read" in voxpop("replay", str(tmp_path / "none.csv"), code=1, **home).stderr
-    assert "no such folder" in voxpop("replay", str(path), "--out", "/nowhere/a.jsonl", code=1, **home).stderr
+    assert "has nothing from 2030-01-01" in again("replay", str(path), "--from", "2030-01-01", code=1, **home).stderr
+    assert "no budget" in again("replay", str(path), "--budget", "many", code=1, **home).stderr
+    assert "is not a date" in again("replay", str(path), "--to", "soon", code=1, **home).stderr
+    assert "cannot be read" in again("replay", str(tmp_path / "none.csv"), code=1, **home).stderr
+    assert "no such folder" in again("replay", str(path), "--out", "/nowhere/a.jsonl", code=1, **home).stderr

@@ -10,17 +10,22 @@ from tests.store.samples import document, reading, write
 from voxpop.app import App
 from voxpop.errors import SettingError
 from voxpop.eventtest import caught
+from voxpop.knowledge.events import RiskEvent
 from voxpop.models.reader import Reader
 from voxpop.records import Mention, Reading
+from voxpop.risks import Judge
 from voxpop.settings import Settings
 
 SENTENCE = "{entity} has recalled a product."
 
 
 class Scripted(App):
-    """The program over a scripted reader."""
+    """The program over a scripted reader, with one event in force."""
 
     script: Script
+
+    def judge(self) -> Judge:
+        return Judge({"far": RiskEvent(en="{entity} zzz.")}, self.reader())
 
     def reader(self) -> Reader:
         return reader_of(self.script)
@@ -51,16 +56,17 @@ def test_it_catches_the_documents_that_entail_it_the_surest_first(app: Scripted,
     write(engine, [*told, story("c", 2, "Acme opens a plant"), story("d", 3, "Acme recalls cars")])
     with app:
         found = caught(app, SENTENCE, days=30, most=10)
-    assert [(hit.entity, hit.name, hit.score, hit.text) for hit in found.hits] == [
-        ("bolt", "Bolt", 0.875, "Bolt recalls cars with bad brakes"),
-        ("acme", "Acme", 0.75, "Acme recalls cars"),
+    assert [(hit.entity, hit.name, hit.text) for hit in found.hits] == [
+        ("bolt", "Bolt", "Bolt recalls cars with bad brakes"),
+        ("acme", "Acme", "Acme recalls cars"),
     ]
+    assert [hit.score for hit in found.hits] == pytest.approx([0.875, 0.75])
     assert [hit.document for hit in found.hits] == [told[1].document.id, told[0].document.id]
     assert (found.judged, found.documents) == (3, 3)  # "d" tells the story of "a" again
-    assert set(app.script.pairs) == {
-        ("Acme recalls cars", "Acme has recalled a product."),
-        ("Bolt recalls cars with bad brakes", "Bolt has recalled a product."),
-        ("Acme opens a plant", "Acme has recalled a product."),
+    assert {premise for premise, hypothesis in app.script.pairs if "has recalled a product." in hypothesis} == {
+        "Acme recalls cars",
+        "Bolt recalls cars with bad brakes",
+        "Acme opens a plant",
     }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import voxpop
-from tests.conftest import empty_database
+from tests.conftest import new_database
 from tests.replayed import START, WATCHED, CheapApp, Words, admitted, item
 from tests.scripted import Script
 from voxpop.app import App
@@ -41,7 +41,7 @@ def claiming() -> Script:
 @pytest.fixture(scope="module")
 def app(server_url: str, home: Path) -> Iterator[App]:
     """A store into which the items were replayed."""
-    with empty_database(server_url) as url, Spool() as spool:
+    with new_database(server_url) as url, Spool() as spool:
         for one in admitted(ITEMS):
             spool.add(one)
         with CheapApp(Settings(database_url=url, home=home, results_bytes=0), claiming()) as app:

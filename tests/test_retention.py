@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from typer.testing import CliRunner
 
 from tests.scripted import Script, reader_of
@@ -30,7 +30,7 @@ from voxpop.intake import take
 from voxpop.models.reader import Reader
 from voxpop.records import Alert, DeadLetter, Document, Entity, Item
 from voxpop.settings import Settings
-from voxpop.store import alerts, deliveries, erasures, feeds, reports, schema, tables, trends, writer
+from voxpop.store import alerts, deliveries, erasures, feeds, reports, tables, trends, writer
 from voxpop.store import models as model_versions
 from voxpop.store.erasures import Subject
 
@@ -99,45 +99,46 @@ def read_all(app: App) -> None:
 def quoted(engine: Engine) -> None:
     """Has the words stand wherever they may: dead letters, an alert's messages, a report."""
     with engine.begin() as connection:
-        letters = [
-            DeadLetter(stage="door", reason="no date", payload=json.dumps({"author": AUTHOR, "text": MARK}).encode()),
-            DeadLetter(stage="door", reason="no date", payload=json.dumps([{"by": AUTHOR}, MARK]).encode()),
-            DeadLetter(stage="door", reason="no csv", payload=f"2026-03-02,{AUTHOR},{MARK}".encode()),
-            DeadLetter(stage="door", reason="no date", payload=b'{"author": "Jane", "text": "another"}'),
-        ]
-        writer.write_dead_letters(connection, letters)
+        _refuse(connection)
         rows = connection.execute(text("SELECT document_id FROM documents WHERE author = :a"), {"a": AUTHOR})
-        evidence = tuple(rows.scalars())
-        plain: dict[str, Any] = dict.fromkeys(("hours", "stories", "negative_stories", "unread_stories"), 1)
-        at: dict[str, Any] = {"fired_at": samples.START, "window_start": samples.START}
-        for name, of in (("a", evidence), ("b", ())):
-            alert = Alert(
-                id=name,
-                entity="acme",
-                rule="surge",
-                score=9,
-                cut=5,
-                expected=0,
-                model="scripted@1",
-                **plain,
-                **at,
-                evidence=of,
-            )
-            alerts.save(connection, alert, "firing")
-            words = f"“{MARK}” of {AUTHOR}" if of else "of somebody else"
-            delivery = deliveries.Delivery(
-                name, "desk", "g", "new", [name], "[serious] Acmetron: new", words, "failure", {"alerts": [words]}
-            )
-            deliveries.queue(connection, delivery, NOW)
-            deliveries.attempted(connection, name, NOW, sent=True, said=f"took {words}")
-        for name, words in (("r1", f"{MARK} (forum)"), ("r2", "quiet (wire)")):
-            files = [{"name": "a.pdf", "type": "application/pdf", "content": words}]
-            report = reports.Stored(name, "morning", "", samples.START, NOW, NOW, "en", True, words, files)
-            reports.save(connection, report, NOW)
-            data = {"notice": "report", "report_id": name, "report": words}
-            deliveries.queue(
-                connection, deliveries.Delivery(name, "desk", "g", "report", [], words, words, "info", data), NOW
-            )
+        _alarm(connection, "a", tuple(rows.scalars()), f"“{MARK}” of {AUTHOR}")
+        _alarm(connection, "b", (), "of somebody else")
+        _report(connection, "r1", f"{MARK} (forum)")
+        _report(connection, "r2", "quiet (wire)")
+
+
+def _refuse(connection: Connection) -> None:
+    letters = [
+        DeadLetter(stage="door", reason="no date", payload=json.dumps({"author": AUTHOR, "text": MARK}).encode()),
+        DeadLetter(stage="door", reason="no date", payload=json.dumps([{"by": AUTHOR}, MARK]).encode()),
+        DeadLetter(stage="door", reason="no csv", payload=f"2026-03-02,{AUTHOR},{MARK}".encode()),
+        DeadLetter(stage="door", reason="no date", payload=b'{"author": "Jane", "text": "another"}'),
+    ]
+    writer.write_dead_letters(connection, letters)
+
+
+def _alarm(connection: Connection, name: str, evidence: tuple[str, ...], words: str) -> None:
+    """An alert with this evidence, and a message about it that was sent."""
+    plain: dict[str, Any] = dict.fromkeys(("hours", "stories", "negative_stories", "unread_stories"), 1)
+    at: dict[str, Any] = {"fired_at": samples.START, "window_start": samples.START}
+    figures: dict[str, Any] = {"score": 9, "cut": 5, "expected": 0, **plain, **at}
+    alert = Alert(id=name, entity="acme", rule="surge", model="scripted@1", evidence=evidence, **figures)
+    alerts.save(connection, alert, "firing")
+    _queue(connection, name, "new", [name], "[serious] Acmetron: new", words, "failure", {"alerts": [words]})
+    deliveries.attempted(connection, name, NOW, sent=True, said=f"took {words}")
+
+
+def _report(connection: Connection, name: str, words: str) -> None:
+    """A report that was sent, and its message."""
+    files = [{"name": "a.pdf", "type": "application/pdf", "content": words}]
+    stored = reports.Stored(name, "morning", "", samples.START, NOW, NOW, "en", True, words, files)
+    reports.save(connection, stored, NOW)
+    data = {"notice": "report", "report_id": name, "report": words}
+    _queue(connection, name, "report", [], words, words, "info", data)
+
+
+def _queue(connection: Connection, key: str, notice: str, *message: Any) -> None:
+    deliveries.queue(connection, deliveries.Delivery(key, "desk", "g", notice, *message), NOW)
 
 
 def found_in(engine: Engine, mark: str = MARK) -> set[str]:
@@ -210,7 +211,6 @@ def test_an_alert_says_that_its_evidence_was_erased(place: retention.Place) -> N
 
 def test_the_rest_is_as_if_it_had_never_been_there(engine: Engine, other_database_url: str, tmp_path: Path) -> None:
     other = create_engine(other_database_url)
-    schema.upgrade(other)
     mine, theirs = spread(AUTHOR), spread(None)
     for one in (engine, other):
         with one.begin() as connection:

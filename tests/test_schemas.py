@@ -13,8 +13,7 @@ import pytest
 from tests.store.samples import document
 from voxpop import schemas
 from voxpop.errors import SettingError
-from voxpop.records import Item, encode
-from voxpop.stages import TOPICS
+from voxpop.records import TOPICS, Item, encode
 
 FOLDER = Path(__file__).parents[1] / "docs" / "schemas"
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)

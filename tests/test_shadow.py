@@ -26,7 +26,7 @@ from voxpop.errors import StoreError, Superseded
 from voxpop.log.base import Partition, Record
 from voxpop.models.reader import Reader
 from voxpop.reading import read
-from voxpop.records import Document
+from voxpop.records import TOPICS, Document
 from voxpop.settings import Settings
 from voxpop.store import alerts, models, told, trends
 
@@ -152,7 +152,7 @@ class Rounds(threading.Event):
 
 def test_it_stands_aside_while_anything_waits_in_the_stream(two: Two, engine: Engine) -> None:
     late = samples.document("late", 700, "late news")
-    two.log.publish(stages.TOPICS["document"], [stages.document_message(late)])
+    two.log.publish(TOPICS["document"], [stages.document_message(late)])
     shadow.follow(two, Rounds(3))
     assert count(engine, NEW) == 0
     worked(two)
@@ -234,7 +234,7 @@ def test_promote_and_undo_are_recorded_and_never_mix_versions(two: Two, engine: 
     assert alarms.raise_alerts(engine, NEW) == 0, "what is past was judged by the one that counted then"
 
     late = [samples.document(f"late{n}", 680 + n / 10, f"worse {n} late") for n in range(9)]
-    two.log.publish(stages.TOPICS["document"], [stages.document_message(d) for d in late])
+    two.log.publish(TOPICS["document"], [stages.document_message(d) for d in late])
     worked(two)  # a process that has been reading with the old one
     with engine.begin() as connection:
         trends.refresh(connection, NEW)
@@ -309,7 +309,7 @@ def test_what_cannot_be_promoted_is_said_with_what_to_do(two: Two, engine: Engin
         models.beside(connection, "third@1", "third")
         new, former = promotion.candidate(connection, "third", "jane")
     with pytest.raises(StoreError, match="VOXPOP_SHADOW_PROFILE=third"):
-        promotion.carry_out(two, "promoted", new, former, "jane", {}, {})
+        promotion.carry_out(two, promotion.Change(kind="promoted", new=new, former=former, who="jane"))
 
 
 def test_status_and_list_say_how_far_each_version_is(two: Two) -> None:

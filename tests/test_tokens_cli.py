@@ -1,9 +1,10 @@
-"""Tokens by command: shown once, listed without their secret, ended, and all of it in the trail."""
+"""Tokens and sessions by command: shown once, listed without their secret, ended, and all of it in the trail."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -11,6 +12,9 @@ from typer.testing import CliRunner, Result
 
 from voxpop.cli import app
 from voxpop.cli import tokens as _commands  # noqa: F401 - which registers itself
+from voxpop.store import access
+
+ADMIN = "a-token-of-thirty-two-characters"
 
 Run = Callable[..., Result]
 
@@ -20,8 +24,10 @@ def voxpop(engine: Engine) -> Run:
     """Runs a command on the test's own database, within this process."""
     url = engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
 
+    environment = {"VOXPOP_DATABASE_URL": url, "VOXPOP_ADMIN_TOKEN": ADMIN}
+
     def run(*arguments: str, code: int = 0) -> Result:
-        done = CliRunner().invoke(app, list(arguments), env={"VOXPOP_DATABASE_URL": url, "COLUMNS": "200"})
+        done = CliRunner().invoke(app, list(arguments), env={**environment, "COLUMNS": "200"})
         assert done.exit_code == code, done.output
         return done
 
@@ -51,3 +57,28 @@ def test_a_token_is_made_listed_and_ended(voxpop: Run) -> None:
 def test_what_cannot_be_made_is_said(voxpop: Run) -> None:
     assert "viewer, analyst, admin" in voxpop("tokens", "create", "x", "--role", "owner", code=1).stderr
     assert "printable" in voxpop("tokens", "create", " ", code=1).stderr
+
+
+def test_a_person_is_signed_out_of_every_browser(voxpop: Run, engine: Engine) -> None:
+    now, day = datetime.now(UTC), timedelta(days=1)
+    with engine.begin() as connection:
+        jane = access.sign_in(connection, "https://id.example", "1", "[b]jane", "analyst", now)
+        secrets = [access.begin_session(connection, now, day, user_id=jane) for _ in range(2)]
+        other = access.begin_session(connection, now, day, token_hash=access.hashed(ADMIN))
+    listed = json.loads(voxpop("sessions", "list", "--json").stdout)
+    assert sorted((s["name"], s["role"], s["how"]) for s in listed) == [
+        ("[b]jane", "analyst", "provider"),
+        ("[b]jane", "analyst", "provider"),
+        ("administrator", "admin", "token"),
+    ]
+    shown = voxpop("sessions", "list").stdout
+    assert "[b]jane" in shown
+    assert not any(secret in shown for secret in secrets)
+    assert "2 sessions of [b]jane ended" in voxpop("sessions", "end", "[b]jane").stdout
+    with engine.connect() as connection:
+        assert [access.session_of(connection, secret, now) for secret in secrets] == [None, None]
+        assert access.session_of(connection, other, now) is not None
+    assert "nobody called" in voxpop("sessions", "end", "[b]jane", code=1).stderr
+    (row,) = json.loads(voxpop("audit", "--json").stdout)
+    assert (row["what"], row["about"], row["details"]["sessions"]) == ("sessions ended", f"user:{jane}", 2)
+    assert row["person"] == f"shell:{row['who']}"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from voxpop import exact
+
 if TYPE_CHECKING:
     from voxpop.pointintime import history
 
 __all__ = ["history"]
+
+exact.ask()  # before whatever imports torch
 
 
 def __getattr__(name: str) -> Any:

@@ -13,8 +13,8 @@ from voxpop.stages import document_of
 from voxpop.text.entities import Linker
 
 if TYPE_CHECKING:
-    from voxpop.claims import Judge
     from voxpop.models import Reader
+    from voxpop.risks import Judge
 
 
 class Analysed(NamedTuple):

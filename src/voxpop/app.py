@@ -17,25 +17,22 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
 
-from voxpop import stages
 from voxpop.errors import Superseded
-from voxpop.jobs import Surroundings
 from voxpop.log.base import Log, Record, open_log
-from voxpop.records import Entity, Reading
+from voxpop.records import TOPICS, Entity, Reading
 from voxpop.settings import Settings
-from voxpop.sources.fetch import Fetcher
 from voxpop.store import facts, schema, server, watchlist, writer
 from voxpop.store import models as model_versions
 from voxpop.store.engine import open_engine
 from voxpop.store.locks import commit_order
-from voxpop.text import stories
-from voxpop.text import watchlist as lists
-from voxpop.text.entities import Linker
-from voxpop.worker import Result, Step, Worker
 
 if TYPE_CHECKING:
-    from voxpop.claims import Judge
+    from voxpop.jobs import Surroundings
     from voxpop.models import Reader
+    from voxpop.risks import Judge
+    from voxpop.sources.fetch import Fetcher
+    from voxpop.text.entities import Linker
+    from voxpop.worker import Step, Worker
 
 _WATCHLIST_SECONDS = 2.0
 
@@ -82,13 +79,15 @@ class App:
         """The log, with its topics."""
         _ = self.engine  # the log's tables are part of the schema
         log = open_log(self.settings.log_url or self.database_url)
-        for topic in stages.TOPICS.values():
+        for topic in TOPICS.values():
             log.create(topic, self.settings.partitions)
         return log
 
     @cached_property
     def fetcher(self) -> Fetcher:
         """How feeds and articles are fetched."""
+        from voxpop.sources.fetch import Fetcher  # httpx, which few processes need
+
         s = self.settings
         return Fetcher(
             timeout=s.feed_timeout_seconds, max_bytes=s.feed_max_bytes, allow_private=s.feed_private_addresses
@@ -109,6 +108,7 @@ class App:
                     threads=self.settings.threads,
                     batch_tokens=self.settings.batch_tokens,
                     device=self.settings.device,
+                    home=self.settings.home,
                 )
             return self._readers[profile]
 
@@ -122,10 +122,12 @@ class App:
     def begin_reading(self) -> Reader:
         """The reader of the version that counts from now on, which is that of the settings unless the other profile
         that they name was promoted."""
+        from voxpop.alarms import history
+
         self.follow()
         reader = self.reader()
         with self.engine.begin() as connection:
-            model_versions.activate(connection, reader.version, self._in_force)
+            history.begin(connection, reader.version, self._in_force)
         return reader
 
     def follow(self) -> None:
@@ -143,8 +145,8 @@ class App:
         """The judge that asks this reader."""
         with self._loading:
             if reader.version not in self._judges:
-                from voxpop.claims import Judge
                 from voxpop.knowledge import events
+                from voxpop.risks import Judge
 
                 path = self.settings.events
                 able = "nli" in reader.tasks
@@ -155,6 +157,8 @@ class App:
 
     def watch(self, entities: Sequence[Entity]) -> int:
         """Makes ``entities`` the watchlist; stored documents are linked anew by the next ``relink``."""
+        from voxpop.text.entities import Linker
+
         with self.engine.begin() as connection:
             count = watchlist.replace(connection, entities)
             facts.put(connection, "watchlist", Linker(entities).version)
@@ -165,10 +169,14 @@ class App:
         with self.engine.connect() as connection:
             if facts.get(connection, "watchlist") is not None:
                 return
+        from voxpop.text import watchlist as lists
+
         self.watch(lists.shipped())
 
     def linker(self) -> Linker:
         """The linker of the watchlist in force; a change is seen within two seconds."""
+        from voxpop.text.entities import Linker
+
         with self._lock:
             if self._linker is None or time.monotonic() - self._linker_checked > _WATCHLIST_SECONDS:
                 with self.engine.connect() as connection:
@@ -179,27 +187,32 @@ class App:
 
     def surroundings(self, model: str) -> Surroundings:
         """What the jobs work on."""
+        from voxpop.jobs import Surroundings
+
         return Surroundings(
             settings=self.settings,
             engine=self.engine,
             log=self.log,
             model=model,
             linker=self.linker,
-            fetcher=self.fetcher,
+            fetcher=lambda: self.fetcher,
         )
 
     def prepare_step(self, channel: str) -> Step:
         """The news or social consumer: items in, documents out."""
+        from voxpop import stages
+        from voxpop.worker import Result, Step
 
         def run(records: Sequence[Record]) -> Result:
             prepared = stages.prepare(records, self.linker())
             return Result(prepared.messages, lambda _: None, prepared.dead)
 
-        topic = stages.TOPICS[channel]
-        return Step(group=f"prepare-{channel}", topics=(topic,), run=run, output=stages.TOPICS["document"])
+        return Step(group=f"prepare-{channel}", topics=(TOPICS[channel],), run=run, output=TOPICS["document"])
 
     def analyse_step(self) -> Step:
         """The analyst: documents in, opinions into the store."""
+        from voxpop import stages
+        from voxpop.worker import Result, Step
 
         def run(records: Sequence[Record]) -> Result:
             reader = self.reader()
@@ -211,7 +224,7 @@ class App:
 
             return Result([], write, analysed.dead)
 
-        return Step(group="analyst", topics=(stages.TOPICS["document"],), run=run)
+        return Step(group="analyst", topics=(TOPICS["document"],), run=run)
 
     def _require_counting(self, connection: Connection, version: str) -> None:
         """Checks that what was read by ``version`` may be stored: that no other was promoted since.
@@ -230,11 +243,15 @@ class App:
 
     def store(self, connection: Connection, readings: Sequence[Reading]) -> None:
         """Stores readings, joined to stories as the settings say."""
+        from voxpop.text import stories
+
         window = timedelta(hours=self.settings.story_window_hours)
         writer.write_readings(connection, readings, retells=stories.retells, story_window=window)
 
     def worker(self, step: Step) -> Worker:
         """A member of the step's consumer group."""
+        from voxpop.worker import Worker
+
         s = self.settings
         return Worker(
             step,

@@ -95,7 +95,7 @@ MOST_QUOTES = 2
 def _quotes(connection: Connection, alert: Alert) -> list[Quote]:
     """The surest main claims of the alert's evidence, no two with the same words."""
     found: dict[str, tuple[float, Quote]] = {}
-    for story in queries.stories(connection, alert.entity, alert.model, by="reach", documents=alert.evidence):
+    for story in queries.stories_of(connection, alert.entity, alert.model, alert.evidence):
         for teller in story.tellers:
             main = next((claim for claim in teller.claims if claim.question == "what"), None)
             if main is not None and main.score > found.get(main.text.lower(), (0.0, None))[0]:

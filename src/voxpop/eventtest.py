@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import text
 
-from voxpop.claims import RISK_ENTAILMENT, first_names, premise
+from voxpop.claims import Asked, first_names, premise
 from voxpop.errors import SettingError
+from voxpop.knowledge.events import COMPANY, RiskEvent, hidden
+from voxpop.risks import Judge
+from voxpop.text.spoken import spoken
 
 if TYPE_CHECKING:
     from voxpop.app import App
 
 
 class Hit(NamedTuple):
-    """A document that entails the sentence about an entity."""
+    """A document that reports the event of an entity."""
 
     document: str
     entity: str
@@ -37,14 +40,19 @@ _DOCUMENTS = text(
     "SELECT DISTINCT ON (s.story_id, m.entity_id) d.document_id, m.entity_id, d.published_at, d.text, m.start,"
     ' m."end" FROM current_mentions m JOIN documents d ON d.document_id = m.document_id AND d.revision = m.revision'
     " JOIN story_members s ON s.document_id = d.document_id"
-    " WHERE d.lang = ANY(:languages) AND d.published_at >"
+    " WHERE d.lang = :lang AND d.published_at >"
     "  (SELECT max(published_at) FROM documents) - make_interval(days => :days)"
     " ORDER BY s.story_id, m.entity_id, d.published_at, d.document_id, m.start"
 )
 
 
+_TESTED = ""
+"""The event has no name yet."""
+
+
 def caught(app: App, sentence: str, *, days: int, most: int) -> Caught:
-    """Judges the first document of each story and entity whose embedding is among the ``most`` nearest.
+    """Judges the first document of each story and entity, of those in the language of the sentence, whose embedding is
+    among the ``most`` nearest, beside the events in force, as it would be judged in the table.
 
     Raises:
         SettingError: the sentence does not say where the company stands.
@@ -52,18 +60,26 @@ def caught(app: App, sentence: str, *, days: int, most: int) -> Caught:
     if "{entity}" not in sentence:
         raise SettingError("The sentence needs {entity} where the company stands")
     reader = app.reader()
+    lang = spoken(sentence, None, reader.languages, "en")
     with app.engine.connect() as connection:
-        rows = connection.execute(_DOCUMENTS, {"days": days, "languages": sorted(reader.languages)}).all()
+        rows = connection.execute(_DOCUMENTS, {"days": days, "lang": lang}).all()
     if not rows:
         return Caught([], 0, 0)
     names = [first_names(row.text, [(row.entity_id, row.start, row.end)])[row.entity_id] for row in rows]
-    premises = [premise(row.text, name) for row, name in zip(rows, names, strict=True)]
-    nearness = reader.embed(premises) @ reader.embed([sentence.replace("{entity}", "The company")])[0]
+    company = COMPANY[lang].capitalize()
+    texts = [hidden(premise(row.text, name), name, lang) for row, name in zip(rows, names, strict=True)]
+    nearness = reader.embed(texts) @ reader.embed([sentence.replace("{entity}", company)])[0]
     chosen = sorted(range(len(rows)), key=lambda i: (-nearness[i], rows[i].document_id))[:most]
-    entailed = reader.infer([(premises[i], sentence.replace("{entity}", names[i])) for i in chosen])[:, 0]
+    asked = [Asked(rows[i].text, rows[i].entity_id, names[i]) for i in chosen]
+    event = RiskEvent(en=sentence, zh=sentence if lang == "zh" else "")
+    known = app.judge()
+    # Beside an event of the same sentence it would lead over no other.
+    others = {key: e for key, e in known.events.items() if sentence not in (e.en, e.zh)} if known else {}
+    judge = Judge({**others, _TESTED: event}, reader)
     hits = [
-        Hit(rows[i].document_id, rows[i].entity_id, names[i], rows[i].published_at, float(score), rows[i].text)
-        for i, score in zip(chosen, entailed, strict=True)
-        if score >= RISK_ENTAILMENT
+        Hit(rows[i].document_id, rows[i].entity_id, names[i], rows[i].published_at, risk.score, rows[i].text)
+        for i, risks in zip(chosen, judge.risks(asked), strict=True)
+        for risk in risks
+        if risk.event == _TESTED
     ]
     return Caught(sorted(hits, key=lambda hit: -hit.score), len(chosen), len(rows))

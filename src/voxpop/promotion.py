@@ -11,15 +11,17 @@ its words are of.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 
-from voxpop import alarms, past, rules, shadow
+from voxpop import alarms, shadow
+from voxpop.alarms import history, past, rules
 from voxpop.app import App
 from voxpop.errors import SettingError, StoreError
-from voxpop.past import Memory
 from voxpop.records import Alert
 from voxpop.signals.windows import HOUR
 from voxpop.store import alerts, facts, trends
@@ -74,7 +76,9 @@ def compare(
             raise StoreError(
                 f"{left:,} documents are not read by {model}: wait, or `voxpop models shadow run` reads them"
             )
-        _, old = _would_raise(connection, former, since, budget_per_day, standing)
+        old: list[Alert] = []
+        with suppress(StoreError):  # one that counts for days only has too little behind it to be compared with
+            _, old = _would_raise(connection, former, since, budget_per_day, standing)
         empty(connection)
         cuts, new = _would_raise(connection, model, since, budget_per_day, standing)
         span = alerts.span(connection)
@@ -95,15 +99,15 @@ def _would_raise(
     connection: Connection, model: str, since: datetime, budget_per_day: float, standing: Collection[str]
 ) -> tuple[dict[str, float], list[Alert]]:
     """The cuts of the version on this history, and the alerts that they would have raised in it."""
-    windows = trends.windows(connection, since)
+    windows, of = trends.windows(connection, since), history.of(connection, model)
     for start in range(0, len(windows), _WINDOWS):
-        trends.compute(connection, model, windows[start : start + _WINDOWS])
+        trends.compute(connection, of.name if of else model, windows[start : start + _WINDOWS])
     seen = past.read(connection, model, alarms.BACK)
     cuts = {one.rule: one.cut for one in alarms.calibrations(seen, model, budget_per_day)}
     assert seen is not None
     for rule, cut in cuts.items():
-        alerts.save_cut(connection, rule, model, seen.start + alarms.WARM_UP * HOUR, cut, budget_per_day)
-    alarms.raise_within(connection, model, Memory())
+        alerts.save_cut(connection, rule, seen.of.name, seen.start + alarms.WARM_UP * HOUR, cut, budget_per_day)
+    alarms.raise_within(connection, model, past.Memory())
     rules.raise_alerts(connection, model, standing)
     return cuts, alerts.stored(connection)
 
@@ -143,30 +147,34 @@ def former_of(connection: Connection, who: str) -> tuple[Version, Version]:
     return candidate(connection, last.former, who)
 
 
-def carry_out(
-    app: App,
-    kind: model_versions.Kind,
-    new: Version,
-    former: Version,
-    who: str,
-    cuts: Mapping[str, float],
-    detail: Mapping[str, Any],
-) -> None:
-    """Makes ``new`` count in place of ``former``, and records it. Killed anywhere, either the one counts or the other.
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One version is to count in place of another."""
 
-    Args:
-        cuts: of the new version, to hold from now on; empty: it has its own.
+    kind: model_versions.Kind
+    new: Version
+    former: Version
+    who: str
+    """Does it."""
+    cuts: Mapping[str, float] = field(default_factory=dict)
+    """Of the new version, by rule, to hold from now on; empty: it has its own."""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    """Is recorded with it."""
+
+
+def carry_out(app: App, change: Change) -> None:
+    """Makes the change, and records it. Killed anywhere, either the one version counts or the other.
 
     Raises:
-        StoreError: some of what is looked back over is not read by it, and it cannot be: no profile of the settings is
-            of this version, or more comes in than it can read.
+        StoreError: some of what is looked back over is not read by the new one, and it cannot be: no profile of the
+            settings is of this version, or more comes in than it can read.
     """
     for _ in range(_TIMES):
-        _read_the_rest(app, new)
-        began = _backfill(app.engine, new.model)
-        if _switch(app, kind, new, former, who, cuts, detail, began):
+        _read_the_rest(app, change.new)
+        began = _backfill(app.engine, change.new.model)
+        if _switch(app, change, began):
             return
-    raise StoreError(f"more comes in than {new.model} can read beside the other: try again in a calmer hour")
+    raise StoreError(f"more comes in than {change.new.model} can read beside the other: try again in a calmer hour")
 
 
 def _read_the_rest(app: App, new: Version) -> None:
@@ -196,17 +204,9 @@ def _backfill(engine: Engine, model: str) -> datetime:
     return began
 
 
-def _switch(
-    app: App,
-    kind: model_versions.Kind,
-    new: Version,
-    former: Version,
-    who: str,
-    cuts: Mapping[str, float],
-    detail: Mapping[str, Any],
-    began: datetime,
-) -> bool:
+def _switch(app: App, change: Change, began: datetime) -> bool:
     """The change itself; False where something came in that the new version has not read."""
+    new, former = change.new, change.former
     with app.engine.begin() as connection:
         commit_order(connection)  # nothing is stored between here and the commit
         if model_versions.active(connection) != former.model:
@@ -216,12 +216,14 @@ def _switch(
             return False
         trends.mark_touched(connection, began)
         share = app.settings.alert_budget_per_day
-        for rule, cut in cuts.items():
+        for rule, cut in change.cuts.items():
             alerts.save_cut(connection, rule, new.model, span[1], cut, alarms.SHARES[rule] * share, replace=True)
         # What is past has been judged by the former; the new one judges what comes.
         now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
         alarms.look_on_from(connection, new.model, now)
         if (mark := facts.get(connection, f"slides/{former.model}")) is not None:
             facts.put(connection, f"slides/{new.model}", mark)
-        model_versions.activate(connection, new.model, new.profile, kind=kind, who=who, detail=detail)
+        model_versions.activate(
+            connection, new.model, new.profile, kind=change.kind, who=change.who, detail=change.detail
+        )
         return True

@@ -15,8 +15,8 @@ from voxpop.records import SENTIMENTS, UNSURE_BELOW, Claim, Document, Mention, O
 from voxpop.text.repost import header
 
 if TYPE_CHECKING:
-    from voxpop.claims import Judge
     from voxpop.models import Reader
+    from voxpop.risks import Judge
 
 TOPIC_FLOOR = 0.2
 """Topics below this probability are not kept, but for the best one."""
@@ -122,13 +122,17 @@ def _with_said(readings: Sequence[Reading], reader: Reader, judge: Judge | None)
 
 
 def _asks(reading: Reading) -> Iterator[Asked]:
-    """What is asked of a document: one question an entity, where it can matter."""
+    """What is asked of a document: one question an entity, where it can matter.
+
+    Nothing of an entity that is named in passing, whose claims would be about another: in a crowd of cashtags, say.
+    """
     if not reading.read:
         return
     document, topic = reading.document, reading.topics[0].label
     names = first_names(document.text, ((m.entity, m.start, m.end) for m in document.mentions))
+    central = {m.entity for m in document.mentions if m.relevance != "passing"}
     for opinion in reading.opinions:
-        if worth_asking(opinion.neutral, topic):
+        if opinion.entity in central and worth_asking(opinion.neutral, topic):
             yield Asked(document.text, opinion.entity, names[opinion.entity], topic)
 
 

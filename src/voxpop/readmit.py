@@ -11,9 +11,9 @@ import msgspec
 from voxpop.app import App
 from voxpop.errors import Refused
 from voxpop.log.base import Message
-from voxpop.records import Document, Item, decode
+from voxpop.records import TOPICS, Document, Item, decode
 from voxpop.sources.door import admit
-from voxpop.stages import TOPICS, document_message, item_message
+from voxpop.stages import document_message, item_message
 from voxpop.store import deadletters
 
 _BATCH = 1000

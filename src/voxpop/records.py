@@ -10,6 +10,7 @@ text and is half-open, ``text[start:end]``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import blake2b
 from typing import Literal, TypeVar
@@ -30,7 +31,8 @@ EntityType = Literal["company", "institution", "person", "branch", "product"]
 SENTIMENTS: tuple[SentimentLabel, ...] = ("negative", "neutral", "positive")
 
 UNSURE_BELOW = 0.5
-"""A label whose calibrated probability is lower is as likely wrong as right: it is "unsure", and counted apart."""
+"""A label whose calibrated probability is lower is as likely wrong as right: it is "unsure", and counted apart. A risk
+event below it is shown with its score, and makes no alert graver."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, tag_field="record", tag="item/1"):
@@ -163,9 +165,9 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     severity: int
     """1 watch, 2 serious, 3 critical."""
     sentence: str
-    """What the document entails."""
+    """What the document says of the entity."""
     score: float
-    """Probability that it does."""
+    """Probability that it does, by all evidence (see ``voxpop.risks``)."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,6 +227,9 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...] = ()
     """Ids of the documents that caused it, the first of each story, most carried first."""
 
+
+TOPICS: Mapping[str, str] = {"news": "items.news", "social": "items.social", "document": "documents"}
+"""The topics of the log: items by channel, keyed by source id; documents keyed by their first entity."""
 
 ERASED = b'{"record":"erased/1"}'
 """The value of a record of the log that was erased: it keeps its place, so that no reader finds a gap."""

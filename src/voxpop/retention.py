@@ -21,9 +21,9 @@ from sqlalchemy import Engine, text
 from voxpop import testing
 from voxpop.errors import SettingError, StoreError
 from voxpop.log.base import Log
+from voxpop.records import TOPICS
 from voxpop.settings import Settings
 from voxpop.signals.meaning import FEED
-from voxpop.stages import TOPICS
 from voxpop.store import deadletters, erasures, feeds
 from voxpop.store.erasures import Subject
 from voxpop.text import stories

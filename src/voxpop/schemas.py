@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 
 from voxpop.errors import SettingError
-from voxpop.records import Document, Item
-from voxpop.stages import TOPICS
+from voxpop.records import TOPICS, Document, Item
 
 RECORDS: Mapping[str, type[msgspec.Struct]] = {
     TOPICS["news"]: Item,

@@ -65,6 +65,20 @@ def test_rss_becomes_items(site: Site) -> None:
     assert (item.received_at, item.revised_at) == (NOW, None)
 
 
+@pytest.mark.parametrize(
+    ("title", "called"),
+    [
+        ("The Wire\n  &amp;amp; Co", "The Wire & Co"),
+        ("w" * 200, "w" * 80),
+        ("", "127.0.0.1"),
+    ],
+)
+def test_a_feed_without_a_name_is_called_as_it_calls_itself_or_by_its_host(site: Site, title: str, called: str) -> None:
+    url = site.serve("/feed", _rss(f"<title>{title}</title>", _item(), _item("2", date="yesterday")))
+    polled = _poll(url, name="")
+    assert [polled.source, polled.items[0].source, polled.refused[0].origin] == [called] * 3
+
+
 def test_atom_updates_are_revisions(site: Site) -> None:
     atom = """<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>urn:1</id><title>Acme</title>
     <published>2026-02-01T00:00:00Z</published><updated>2026-02-02T00:00:00+01:00</updated>

@@ -22,7 +22,7 @@ from voxpop.models.profile import SHIPPED, Profile, read_profile
 from voxpop.models.reader import Reader
 from voxpop.models.running import Runner
 
-PROFILE = "bundled"
+PROFILE = "english"
 WINDOW = 2048
 SHORT, MANY = 12, 64
 
@@ -81,7 +81,7 @@ def against_peers(given: Given, reader: Reader) -> list[Row]:
 
 
 def reader_dtype() -> torch.dtype:
-    """The number format of the bundled profile on this machine."""
+    """The number format of the English profile on this machine."""
     return choose_dtype(read_profile(PROFILE).dtype)
 
 
@@ -165,7 +165,7 @@ def formats(given: Given, folder: Path) -> list[Row]:
 
 
 def variant(folder: Path, *, dtype: str = "", only: Sequence[str] = ("topic", "sentiment", "nli", "qa")) -> str:
-    """The path of the bundled profile with another number format, or fewer tasks, written into ``folder``."""
+    """The path of the English profile with another number format, or fewer tasks, written into ``folder``."""
     stated: Profile = read_profile(PROFILE)
     head, *sections = (SHIPPED / f"{PROFILE}.toml").read_text(encoding="utf-8").split("\n[")
     kept = [part for part in sections if part.split("]", 1)[0] in only]

@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 import typer
 from rich.console import Console
+from typer.core import TyperCommand, TyperGroup
 
 from voxpop.errors import VoxpopError
 
+PANELS: Final[Mapping[str, Sequence[str]]] = {
+    "Begin": ("demo", "run", "doctor"),
+    "What is watched": ("watchlist", "sources", "ingest", "dlq", "erase"),
+    "What is told": ("alerts", "why", "report", "review", "calibrate", "events"),
+    "History and figures": ("replay", "surge"),
+    "One text": ("analyze", "explain", "infer"),
+    "Models": ("models", "evaluate", "train", "graft", "pretrain", "bench"),
+    "Operation": ("serve", "worker", "jobs", "db", "backup", "restore", "schema", "tokens", "sessions", "audit"),
+}
+"""How ``voxpop --help`` lists the commands."""
+
+
+class Listed(TyperGroup):
+    """The commands in the order and the panels of ``PANELS``."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        """Their names, as the help shows them."""
+        names = [name for in_panel in PANELS.values() for name in in_panel if name in self.commands]
+        for name in names:
+            command = self.commands[name]
+            if isinstance(command, (TyperCommand, TyperGroup)):
+                command.rich_help_panel = next(panel for panel, in_panel in PANELS.items() if name in in_panel)
+        return names
+
+
 app = typer.Typer(
     name="voxpop",
+    cls=Listed,
     help="Financial public-opinion monitoring: who says what about the companies you watch, and when opinion turns.",
     epilog="Start with: voxpop demo",
     no_args_is_help=True,

@@ -41,7 +41,8 @@ def list_(
         if as_json:
             emit(shown)
             return
-        table = Table("alert", "fired", "severity", "phase", "what happened", title=f"{len(shown)} alerts")
+        title = f"{len(shown)} alert{'' if len(shown) == 1 else 's'}"
+        table = Table("alert", "fired", "severity", "phase", "what happened", title=title)
         for row in shown:
             at = f"{row['fired_at']:%Y-%m-%d %H:%M}"
             table.add_row(row["id"][:_SHORT], at, row["severity"], row["phase"], escape(row["line"]))
@@ -129,10 +130,11 @@ def resolve(alert: Alert, by: Who = "") -> None:
 def _person(beginning: str, kind: Any, by: str) -> None:
     from voxpop import alerting
     from voxpop.app import App
+    from voxpop.store.access import at_the_shell
 
     with told(), App() as live, live.engine.begin() as connection:
         alert, who = _id(connection, beginning), by or getpass.getuser()
-        alerting.by_person(connection, _rules(live.settings), alert, kind, who, datetime.now(UTC))
+        alerting.by_person(connection, _rules(live.settings), alert, kind, at_the_shell(who), datetime.now(UTC))
         console.print(f"{alert[:_SHORT]} {kind} by {who}")
 
 
@@ -153,21 +155,25 @@ def silence(
     from voxpop.errors import SettingError
     from voxpop.records import digest
     from voxpop.signals.routing import SEVERITIES
-    from voxpop.store import moves
+    from voxpop.store import access, moves
 
     with told(), App() as live, live.engine.begin() as connection:
-        now, who = datetime.now(UTC), by or getpass.getuser()
+        now, person = datetime.now(UTC), access.at_the_shell(by or getpass.getuser())
+        who = person.name
         if end:
             if not moves.end_silence(connection, end, now):
                 raise SettingError(f"no silence {end!r} is in force")
+            access.audit(connection, who, "silence ended", end, person=person.id)
             console.print(f"silence {end} ended")
             return
         if severity not in SEVERITIES:
             raise SettingError(f"a severity is one of {', '.join(SEVERITIES)}, not {severity!r}")
         if entity or rule or sector:
-            key = digest(now.isoformat(), who, entity, rule, sector, size=4)
-            fields = (key, now, now + _span(span), who, reason, entity, rule, sector, severity)
+            key, until = digest(now.isoformat(), who, entity, rule, sector), now + _span(span)
+            fields = (key, now, until, who, reason, entity, rule, sector, severity, person.id)
             moves.add_silence(connection, moves.StoredSilence(*fields), now)
+            details = {"rule": rule, "sector": sector, "hours": (until - now) / timedelta(hours=1), "up to": severity}
+            access.audit(connection, who, "silenced", entity, details, person.id)
         _print_silences(moves.silences(connection, now), as_json)
 
 
@@ -197,9 +203,10 @@ def test(
     with told():
         rules = _rules(Settings.load())
         chosen = [r for name, r in rules.receivers.items() if receiver in ("", name)]
+        if not rules.receivers:
+            raise SettingError("there is no receiver yet: VOXPOP_ALERTS_FILE names the TOML file that lists them")
         if not chosen:
-            known = ", ".join(rules.receivers) or "none: VOXPOP_ALERTS_FILE names the file of receivers"
-            raise SettingError(f"there is no receiver {receiver!r}; known are {known}")
+            raise SettingError(f"there is no receiver {receiver!r}; known are {', '.join(rules.receivers)}")
         now, results = datetime.now(UTC), []
         for one in chosen:
             text = "A test by `voxpop alerts test`. Nothing has happened."

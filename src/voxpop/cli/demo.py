@@ -16,7 +16,7 @@ from rich.text import Text
 from voxpop.cli import app, console, errors, told
 
 if TYPE_CHECKING:
-    from voxpop.demo import Summary
+    from voxpop.demo import Quote, Summary
 
 
 @app.command(epilog="Example: voxpop demo    or, for a script: voxpop demo --no-serve --summary out.json")
@@ -62,16 +62,19 @@ def demo(
 
 
 def _show_claims(summary: Summary) -> None:
-    """What the evidence of each alert asserts, in its own words."""
+    """What the evidence of each alert asserts, in its own words, each once."""
     for incident, alert in summary.findings:
+        sources: dict[Quote, list[str]] = {}
         for quote in summary.quotes.get(alert.id, []) if alert else []:
+            sources.setdefault(quote._replace(source=""), []).append(quote.source)
+        for quote, told_by in sources.items():
             text = Text("  ")
             text.append(f"{incident.title}: ", style="dim")
             text.append(f"{quote.name} … {quote.text}" if quote.name not in quote.text else quote.text, style="bold")
             about = [*([quote.factuality] if quote.factuality != "asserted" else []), *quote.details]
             text.append(f" ({'; '.join(about)})" if about else "")
             text.append(f" [{', '.join(quote.risks)}]" if quote.risks else "", style="red")
-            text.append(f" – {quote.source}", style="dim")
+            text.append(f" – {', '.join(told_by)}", style="dim")
             console.print(text, highlight=False)
 
 
@@ -80,8 +83,8 @@ def _show(summary: Summary) -> None:
     console.print(
         Panel(
             f"[bold]{figures['items_in']:,}[/bold] items in, {figures['items_refused']} refused"
-            f" · [bold]{figures['stories']:,}[/bold] stories · {figures['unread_documents']:,} documents in Chinese"
-            f" counted but not read\n[bold]{figures['documents_per_second']:.0f}[/bold] documents a second"
+            f" · [bold]{figures['stories']:,}[/bold] stories · {figures['unread_documents']:,} documents in no"
+            f" language that is read\n[bold]{figures['documents_per_second']:.0f}[/bold] documents a second"
             f" ({summary.figures.seconds:.1f} s), from the raw item to the stored opinion",
             title="Two weeks of news and posts",
             title_align="left",

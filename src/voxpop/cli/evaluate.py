@@ -23,8 +23,9 @@ def evaluate(
     profile: Annotated[str, typer.Option(help="Model profile.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Hold a model's answers against a labelled file: accuracy, macro-F1 and the figures of each class; for qa
-    SQuAD's exact match and F1, for claims and risk events precision and recall.
+    """Hold a model's answers against a labelled file: accuracy, macro-F1 and the figures of each class.
+
+    For qa SQuAD's exact match and F1, for claims and risk events precision and recall.
 
     How steady it is: checklist takes a file of CheckList tests of sentiment; typos a labelled file of sentiment or
     topics; bias texts with "entity" or "entities", in which other names of companies, countries and persons are put.

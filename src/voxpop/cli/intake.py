@@ -5,14 +5,21 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from msgspec.structs import replace
+from rich.markup import escape
 from rich.table import Table
 
 from voxpop.cli import Json, app, channel_of, console, emit, errors, told
+from voxpop.cli.reading import Channel, LayoutFile, Name, reading
+
+if TYPE_CHECKING:
+    from voxpop.app import App
+    from voxpop.records import DeadLetter, Item
 
 sources_app = typer.Typer(help="Feeds that `voxpop run` and `voxpop jobs feeds` poll.", no_args_is_help=True)
 watchlist_app = typer.Typer(help="The companies that are watched.", no_args_is_help=True)
@@ -25,45 +32,22 @@ app.add_typer(dlq_app, name="dlq")
 @app.command(epilog="Example: voxpop ingest posts.jsonl.gz    or: voxpop ingest https://example.org/feed.xml")
 def ingest(
     source: Annotated[str, typer.Argument(help="JSONL or CSV file (gzip or not), - for stdin, or the URL of a feed.")],
-    name: Annotated[str, typer.Option(help="Source of records that name none; default: the file's name.")] = "",
-    channel: Annotated[str, typer.Option(help="news or social, for records that do not say.")] = "news",
-    layout: Annotated[Path | None, typer.Option("--map", help="TOML map from another layout to items.")] = None,
+    name: Name = "",
+    channel: Channel = "news",
+    layout: LayoutFile = None,
     as_json: Json = False,
 ) -> None:
     """Bring items into the log. What is refused goes to the dead letters; exit code 2 if anything was."""
     from voxpop.app import App
     from voxpop.intake import take
-    from voxpop.sources import feeds, files
-    from voxpop.sources.layouts import Layout
 
     with told(), App() as live:
-        now = datetime.now(UTC)
         if source.startswith(("http://", "https://")):
-            feed = feeds.Feed(url=source, name=name or source, channel=channel_of(channel))
-            polled = feeds.poll(feed, feeds.FeedState(), live.fetcher, received_at=now, now=now)
-            taken = take([*polled.items, *polled.refused], live.log, live.engine)
+            taken = take(_of_feed(live, source, name, channel), live.log, live.engine)
         else:
-            path = sys.stdin.buffer if source == "-" else Path(source)
+            file = sys.stdin.buffer if source == "-" else Path(source)
             defaults = {"source": name or Path(source).name.partition(".")[0] or "stdin", "channel": channel}
-            size = path.stat().st_size if isinstance(path, Path) and path.is_file() else None
-            bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TransferSpeedColumn(),
-                TimeRemainingColumn(),
-                console=errors,
-                disable=as_json or not errors.is_terminal,
-            )
-            with bar:
-                task = bar.add_task(f"ingest {source}", total=size)
-                records = files.read(
-                    path,
-                    defaults=defaults,
-                    layout=Layout.load(layout) if layout else None,
-                    received_at=now,
-                    now=now,
-                    progress=lambda done: bar.update(task, completed=done),
-                )
+            with reading(file, defaults, layout, doing=f"ingest {source}", quiet=as_json) as records:
                 taken = take(records, live.log, live.engine)
         if as_json:
             emit(taken._asdict())
@@ -74,23 +58,52 @@ def ingest(
             raise typer.Exit(2)
 
 
+def _of_feed(live: App, url: str, name: str, channel: str) -> list[Item | DeadLetter]:
+    """What a feed says now, and what the door refused of it."""
+    from voxpop.sources import feeds
+    from voxpop.store.feeds import name_for
+
+    now = datetime.now(UTC)
+    with live.engine.connect() as connection:  # nobody looks at it here, so it is not what the feed calls itself
+        source = name or name_for(connection, url, [feeds.host(url)])
+    feed = feeds.Feed(url=url, name=source, channel=channel_of(channel))
+    polled = feeds.poll(feed, feeds.FeedState(), live.fetcher, received_at=now, now=now)
+    return [*polled.items, *polled.refused]
+
+
 @sources_app.command("add", epilog="Example: voxpop sources add https://example.org/feed.xml --name example")
 def sources_add(
     url: Annotated[str, typer.Argument(help="RSS or Atom address.")],
-    name: Annotated[str, typer.Option(help="Name of the source; default: the address.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the source; default: what the feed calls itself.")] = "",
     channel: Annotated[str, typer.Option(help="news or social.")] = "news",
     full_text: Annotated[bool, typer.Option(help="Fetch each article where the feed has a summary only.")] = False,
 ) -> None:
-    """Keep a feed; `voxpop run` polls it from then on."""
+    """Keep a feed; `voxpop run` polls it from then on. One that no poll could read is refused at once."""
     from voxpop.app import App
-    from voxpop.sources.feeds import Feed
+    from voxpop.sources.feeds import Feed, host
     from voxpop.store import feeds
 
     with told(), App() as live:
-        feed = Feed(url=url, name=name or url, channel=channel_of(channel), full_text=full_text)
+        feed = Feed(url=url, channel=channel_of(channel), full_text=full_text)
+        own = _own_name(live, url)
         with live.engine.begin() as connection:
-            feeds.add(connection, feed.name, msgspec.to_builtins(feed))
-        console.print(f"{feed.name} is kept; try it: voxpop sources test {feed.name}")
+            called = name or feeds.name_for(connection, url, [own, host(url)])
+            feed = replace(feed, name=called)
+            feeds.add(connection, called, msgspec.to_builtins(feed))
+        console.print(f"{called} is kept; try it: voxpop sources test {quote(called)}", markup=False, soft_wrap=True)
+
+
+def _own_name(live: App, url: str) -> str:
+    """What the feed calls itself; its host where it does not answer at present."""
+    from voxpop.errors import SourceUnavailable
+    from voxpop.sources import feeds
+
+    now = datetime.now(UTC)
+    try:
+        return feeds.poll(feeds.Feed(url=url), feeds.FeedState(), live.fetcher, received_at=now, now=now).source
+    except SourceUnavailable as failure:
+        errors.print(f"voxpop: {failure}; it is kept, and polled until it answers", markup=False, soft_wrap=True)
+        return feeds.host(url)
 
 
 @sources_app.command("list", epilog="Example: voxpop sources list --json")
@@ -108,7 +121,7 @@ def sources_list(as_json: Json = False) -> None:
         table = Table("name", "url", "channel", "polled", "error")
         for k in kept:
             polled = k.polled_at.isoformat(timespec="minutes") if k.polled_at else "never"
-            table.add_row(k.name, k.detail["url"], k.detail["channel"], polled, k.error or "")
+            table.add_row(escape(k.name), k.detail["url"], k.detail["channel"], polled, escape(k.error or ""))
         console.print(table if kept else "No feeds yet. Add one: voxpop sources add URL")
 
 
@@ -122,7 +135,7 @@ def sources_test(name: Annotated[str, typer.Argument(help="Name of a kept feed, 
 
     with told(), App() as live:
         if name.startswith(("http://", "https://")):
-            feed = feeds.Feed(url=name, name=name, channel="news")
+            feed = feeds.Feed(url=name)
         else:
             with live.engine.connect() as connection:
                 found = [k for k in stored.kept(connection) if k.name == name]
@@ -135,7 +148,8 @@ def sources_test(name: Annotated[str, typer.Argument(help="Name of a kept feed, 
             console.print(f"[dim]{item.published_at:%Y-%m-%d %H:%M}[/dim] {item.title or item.text[:100]}")
         for dead in polled.refused:
             console.print(f"[red]refused[/red] {dead.reason}")
-        console.print(f"{len(polled.items)} items, {len(polled.refused)} refused")
+        summary = f"{polled.source}: {len(polled.items)} items, {len(polled.refused)} refused"
+        console.print(summary, markup=False, highlight=False)
 
 
 @sources_app.command("remove", epilog="Example: voxpop sources remove example")

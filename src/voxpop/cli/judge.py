@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from msgspec.structs import asdict
 from rich.table import Table
 from rich.text import Text
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from voxpop.knowledge.events import RiskEvent
 
 events_app = typer.Typer(
-    help="Risk events: sentences that a document may entail about a company.", no_args_is_help=True
+    help="Risk events: sentences of what a document may report about a company.", no_args_is_help=True
 )
 app.add_typer(events_app, name="events")
 
@@ -134,10 +136,42 @@ def events_test(
         )
 
 
+@events_app.command("weigh", epilog="Example: voxpop events weigh --profile mine.toml --lang zh")
+def events_weigh(
+    lang: Annotated[Literal["en", "zh"], typer.Option(help="Whose weights to fit.")] = "en",
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Labelled JSONL; default: the shipped documents that inference was not trained on."),
+    ] = None,
+    profile: Profile = "",
+    as_json: Json = False,
+) -> None:
+    """Fit how what points to a risk event is weighed by a profile, and print it as the profile's table states it."""
+    from voxpop import models
+    from voxpop.settings import Settings
+    from voxpop.training import risks
+    from voxpop.training.datasets import read_rows, rows_of
+    from voxpop.training.events import require_labels
+
+    with told():
+        settings, events = Settings.load(), events_in_force()
+        rows = [one for file in files for row in read_rows(file) for one in rows_of("events", row)] if files else []
+        if files:
+            require_labels(rows, events)
+        reader = models.load(profile or settings.profile, threads=settings.threads, batch_tokens=settings.batch_tokens)
+        found = risks.fit(rows if files else risks.held_out(lang), reader, events, lang)
+        if as_json:
+            emit({"weights": found.weights, **found.figures})
+            return
+        console.print("[risks]", markup=False)
+        for name, value in asdict(found.weights).items():
+            console.print(f"{name} = {value}", highlight=False)
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in found.figures.items() if isinstance(value, float))
+        console.print(f"# {found.figures['documents']:,} documents, cross-validated: {shown}", highlight=False)
+
+
 def events_in_force() -> dict[str, RiskEvent]:
     """The shipped events, and those of the file that the settings name."""
-    from pathlib import Path
-
     from voxpop.knowledge import events
     from voxpop.settings import Settings
 

@@ -23,13 +23,13 @@ Name = Annotated[str, typer.Argument(help="A profile's name, or the path of a TO
 @models_app.command("list", epilog="Example: voxpop models list --json")
 def models_list(as_json: Json = False) -> None:
     """The shipped profiles, what they can do, and whether their files are there."""
-    from voxpop.models.hub_profile import read_any
     from voxpop.models.profile import shipped
+    from voxpop.models.routed_profile import read_parts
     from voxpop.settings import Settings
 
     with told():
         home = Settings.load().home
-        rows = [_row(read_any(name), home) for name in shipped()]
+        rows = [_row(read_parts(name)[0], home) for name in shipped()]
         if as_json:
             emit(rows)
             return
@@ -64,22 +64,37 @@ def _row(profile: Profile | HubProfile, home: Path) -> dict[str, Any]:
 def models_show(profile: Name, as_json: Json = False) -> None:
     """What a profile names for each task: weights, commit, labels and lengths."""
     from voxpop.models.hub_lock import read_lock
-    from voxpop.models.hub_profile import HubProfile, read_any
+    from voxpop.models.hub_profile import HubProfile
+    from voxpop.models.routed_profile import read_parts
     from voxpop.settings import Settings
 
     with told():
-        stated = read_any(profile)
-        lock = read_lock(Settings.load().home, stated.name) if isinstance(stated, HubProfile) else None
-        pulled = {locked.name: locked.commit for locked in lock.checkpoint} if lock else {}
-        tasks = _tasks(stated, pulled)
+        shown = []
+        for stated in read_parts(profile)[1]:
+            lock = read_lock(Settings.load().home, stated.name) if isinstance(stated, HubProfile) else None
+            pulled = {locked.name: locked.commit for locked in lock.checkpoint} if lock else {}
+            about = {"profile": stated.name, "languages": sorted(stated.languages), "dtype": stated.dtype}
+            shown.append(about | {"tasks": _tasks(stated, pulled)})
         if as_json:
-            emit({"profile": stated.name, "dtype": stated.dtype, "tasks": tasks})
+            emit(shown[0] if len(shown) == 1 else {"profile": profile, "parts": shown})
             return
-        table = Table("task", "weights", "commit", "tokens", "labels", title=f"{stated.name}, {stated.dtype}")
-        for name, task in tasks.items():
-            commit = task["pulled"] or task["revision"] or ""
-            table.add_row(name, task["weights"], commit, str(task["max_tokens"]), ", ".join(task["labels"]))
-        console.print(table)
+        for of in shown:
+            console.print(_shown(of))
+
+
+def _shown(of: dict[str, Any]) -> Table:
+    table = Table(
+        "task",
+        "weights",
+        "commit",
+        "tokens",
+        "labels",
+        title=f"{of['profile']} ({', '.join(of['languages'])}), {of['dtype']}",
+    )
+    for name, task in of["tasks"].items():
+        commit = task["pulled"] or task["revision"] or ""
+        table.add_row(name, task["weights"], commit, str(task["max_tokens"]), ", ".join(task["labels"]))
+    return table
 
 
 def _tasks(profile: Profile | HubProfile, pulled: dict[str, str]) -> dict[str, Any]:
@@ -101,12 +116,13 @@ def _tasks(profile: Profile | HubProfile, pulled: dict[str, str]) -> dict[str, A
 def models_pull(profile: Name, as_json: Json = False) -> None:
     """Fetch the public checkpoints of a profile, and lock their commits and the hash of every file."""
     from voxpop.models.hub_lock import lock_path
-    from voxpop.models.hub_profile import HubProfile, read_any
+    from voxpop.models.hub_profile import HubProfile
     from voxpop.models.hub_pull import pull
+    from voxpop.models.routed_profile import read_parts
     from voxpop.settings import Settings
 
     with told():
-        stated, home = read_any(profile), Settings.load().home
+        (stated, _), home = read_parts(profile), Settings.load().home
         if not isinstance(stated, HubProfile) or not stated.repositories:
             if as_json:
                 emit({"profile": stated.name, "checkpoints": []})

@@ -20,15 +20,18 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
-    TransferSpeedColumn,
 )
 
 from voxpop.cli import app, channel_of, errors, told
+from voxpop.cli.reading import Channel, LayoutFile, Name, reading
 
 if TYPE_CHECKING:
     from voxpop.app import App
     from voxpop.settings import Settings
     from voxpop.sources.spool import Spool
+
+From = Annotated[str, typer.Option("--from", help="Alerts from this day or time on (UTC); default: the first item.")]
+To = Annotated[str, typer.Option("--to", help="Up to this day or time; default: the last item.")]
 
 
 @app.command(
@@ -38,18 +41,16 @@ def replay(
     file: Annotated[
         Path, typer.Argument(help="JSONL or CSV (gzip or not), as `voxpop ingest` reads it, in any order.")
     ],
-    start: Annotated[
-        str, typer.Option("--from", help="Alerts from this day or time on (UTC); default: the first item.")
-    ] = "",
-    end: Annotated[str, typer.Option("--to", help="Up to this day or time; default: the last item.")] = "",
+    start: From = "",
+    end: To = "",
     watchlist: Annotated[Path | None, typer.Option(help="CSV of companies; default: the shipped one.")] = None,
     budget: Annotated[
         str, typer.Option(help="Alerts that the desk will read: 5/day, 20/week. Empty: VOXPOP_ALERT_BUDGET_PER_DAY.")
     ] = "",
     out: Annotated[str, typer.Option(help="Where the alerts go, a JSON object a line; - for stdout.")] = "-",
-    name: Annotated[str, typer.Option(help="Source of records that name none; default: the file's name.")] = "",
-    channel: Annotated[str, typer.Option(help="news or social, for records that do not say.")] = "news",
-    layout: Annotated[Path | None, typer.Option("--map", help="TOML map from another layout to items.")] = None,
+    name: Name = "",
+    channel: Channel = "news",
+    layout: LayoutFile = None,
     silences: Annotated[bool, typer.Option("--silences", help="Also tell of sources that fell silent.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the database, and say how to look at it.")] = False,
 ) -> None:
@@ -97,20 +98,11 @@ def _spool(spool: Spool, file: Path, name: str, channel: str, layout: Path | Non
     """Brings the file through the door; how many records were refused."""
     from voxpop.errors import SettingError
     from voxpop.records import Item
-    from voxpop.sources import files
-    from voxpop.sources.layouts import Layout
 
-    now, reasons = datetime.now(UTC), Counter[str]()
+    reasons = Counter[str]()
     defaults = {"source": name or file.name.partition(".")[0], "channel": channel_of(channel)}
-    rules = Layout.load(layout) if layout else None
-    columns = TextColumn("{task.description}"), BarColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
-        task = bar.add_task("opening the file", total=file.stat().st_size if file.is_file() else None)
-
-        def progress(done: int) -> None:
-            bar.update(task, completed=done)
-
-        for record in files.read(file, defaults=defaults, layout=rules, received_at=now, now=now, progress=progress):
+    with reading(file, defaults, layout, doing="opening the file") as records:
+        for record in records:
             if isinstance(record, Item):
                 spool.add(record)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -37,46 +38,35 @@ Send = Annotated[
 ]
 
 
-@report_app.command(epilog="Example: voxpop report morning --watchlist own --html morning.html --pdf morning.pdf")
-def morning(
-    watchlist: Watchlist = "all",
-    as_of: AsOf = "",
-    until: Until = "",
-    lang: Lang = "en",
-    zone: Zone = "UTC",
-    html: Html = None,
-    pdf: Pdf = None,
-    send: Send = False,
-    empty: Empty = False,
-    as_json: Json = False,
-) -> None:
-    """The last 24 hours. Without --html, --pdf or --send it is printed."""
-    with told():
-        if send:
-            _send("morning", watchlist, _time(as_of), empty)
-        else:
-            _show(_Wanted("morning", watchlist, _time(as_of), _time(until), _lang(lang), zone), html, pdf, as_json)
+def _command(kind: Kind, explained: str) -> Callable[..., None]:
+    def report(
+        watchlist: Watchlist = "all",
+        as_of: AsOf = "",
+        until: Until = "",
+        lang: Lang = "en",
+        zone: Zone = "UTC",
+        html: Html = None,
+        pdf: Pdf = None,
+        send: Send = False,
+        empty: Empty = False,
+        as_json: Json = False,
+    ) -> None:
+        with told():
+            if send:
+                _send(kind, watchlist, _time(as_of), empty)
+            else:
+                _show(_Wanted(kind, watchlist, _time(as_of), _time(until), _lang(lang), zone), html, pdf, as_json)
+
+    report.__doc__ = f"{explained} Without --html, --pdf or --send it is printed."
+    return report
 
 
-@report_app.command(epilog="Example: voxpop report weekly --lang zh --pdf weekly.pdf")
-def weekly(
-    watchlist: Watchlist = "all",
-    as_of: AsOf = "",
-    until: Until = "",
-    lang: Lang = "en",
-    zone: Zone = "UTC",
-    html: Html = None,
-    pdf: Pdf = None,
-    send: Send = False,
-    empty: Empty = False,
-    as_json: Json = False,
-) -> None:
-    """The last seven days. Without --html, --pdf or --send it is printed."""
-    with told():
-        if send:
-            _send("weekly", watchlist, _time(as_of), empty)
-        else:
-            _show(_Wanted("weekly", watchlist, _time(as_of), _time(until), _lang(lang), zone), html, pdf, as_json)
+report_app.command(
+    "morning", epilog="Example: voxpop report morning --watchlist own --html morning.html --pdf morning.pdf"
+)(_command("morning", "The last 24 hours."))
+report_app.command("weekly", epilog="Example: voxpop report weekly --lang zh --pdf weekly.pdf")(
+    _command("weekly", "The last seven days.")
+)
 
 
 class _Wanted(NamedTuple):

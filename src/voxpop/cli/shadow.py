@@ -118,7 +118,8 @@ def promote(
         if not dry_run:
             if not yes and not as_json:
                 typer.confirm(f"Make {new.model} count in place of {former.model}?", abort=True)
-            promotion.carry_out(live, "promoted", new, former, by, found.cuts, detail)
+            change = promotion.Change(kind="promoted", new=new, former=former, who=by, cuts=found.cuts, detail=detail)
+            promotion.carry_out(live, change)
         if as_json:
             emit({"version": new.model, "former": former.model, "promoted": not dry_run, **detail})
         elif not dry_run:
@@ -134,7 +135,7 @@ def undo(by: By = "", as_json: Json = False) -> None:
     with told(), App() as live:
         with live.engine.connect() as connection:
             former, promoted = promotion.former_of(connection, by)
-        promotion.carry_out(live, "undone", former, promoted, by, {}, {})
+        promotion.carry_out(live, promotion.Change(kind="undone", new=former, former=promoted, who=by))
         if as_json:
             emit({"version": former.model, "former": promoted.model})
         else:

@@ -5,17 +5,25 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import msgspec
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from voxpop.cli import Json, app, console, emit, errors, told
+
+if TYPE_CHECKING:
+    from voxpop.app import App
+    from voxpop.models import Reader
+    from voxpop.reading import Body
+    from voxpop.records import Mention
+    from voxpop.text.entities import Linker
 
 _LINES = 256
 
@@ -35,21 +43,13 @@ def run(
         signal.signal(number, lambda *_: stop.set())
     with told(), App() as live:
         live.ensure_watchlist()
-        bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.fields[read]:,} documents read, {task.fields[left]:,} records waiting"),
-            TimeElapsedColumn(),
-            console=errors,
-            disable=as_json or not errors.is_terminal,
-        )
-        with bar:
-            task = bar.add_task("run", read=0, left=0)
+        with _shown(live, quiet=as_json or not errors.is_terminal) as progress:
             figures = run_all(
                 live,
                 stop,
                 until_idle=until_idle,
                 serve=serve and not until_idle,
-                progress=lambda read, left: bar.update(task, read=read, left=left),
+                progress=progress,
                 announce=lambda url: errors.print(f"Dashboard: {url}    Ctrl-C ends."),
             )
         if as_json:
@@ -59,6 +59,30 @@ def run(
                 f"{figures.documents:,} documents read in {figures.seconds:.1f} s"
                 f" ({figures.documents_per_second:.0f} a second), {figures.refused:,} refused"
             )
+
+
+@contextmanager
+def _shown(live: App, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Says at a terminal what is read, and, by the function that it yields, how far; ``quiet``: nothing."""
+    if quiet:
+        yield None
+        return
+    from voxpop.store import counts, feeds, watchlist
+
+    with live.engine.connect() as connection:
+        kept, watched = len(feeds.kept(connection)), len(watchlist.load(connection))
+        before = counts.alerts(connection)
+    feeds_now = f"{kept:,}" if kept else "none yet (voxpop sources add URL)"
+    errors.print(f"Companies watched: {watched:,}. Feeds polled: {feeds_now}.", highlight=False, soft_wrap=True)
+    done = "{task.fields[read]:,} documents read, {task.fields[left]:,} records waiting, {task.fields[alerts]:,} alerts"
+    with Progress(SpinnerColumn(), TextColumn(done), TimeElapsedColumn(), console=errors) as bar:
+        task = bar.add_task("run", read=0, left=0, alerts=0)
+
+        def progress(read: int, left: int) -> None:
+            with live.engine.connect() as connection:
+                bar.update(task, read=read, left=left, alerts=counts.alerts(connection) - before)
+
+        yield progress
 
 
 @app.command(epilog="Example: echo 'Apple shares fell as Tesla soared' | voxpop analyze")
@@ -94,10 +118,8 @@ def _batches(stream: BinaryIO) -> Iterator[list[str]]:
         yield [line.decode("utf-8", "replace").rstrip("\r\n") for line in lines]
 
 
-def _analysed(lines: list[str], linker: Any, reader: Any) -> Iterator[dict[str, Any]]:
-    from voxpop.models import Target
-    from voxpop.reading import body_of, targets_of, top_topics
-    from voxpop.records import SENTIMENTS
+def _analysed(lines: list[str], linker: Linker, reader: Reader) -> Iterator[dict[str, Any]]:
+    from voxpop.reading import body_of, top_topics
     from voxpop.text.clean import clean
     from voxpop.text.language import detect
 
@@ -110,37 +132,43 @@ def _analysed(lines: list[str], linker: Any, reader: Any) -> Iterator[dict[str, 
     readable = [i for i, lang in enumerate(langs) if lang in reader.languages and texts[i]]
     bodies = {i: body_of(texts[i], mentions[i]) for i in readable}
     topics = dict(zip(readable, reader.topics([body.text for body in bodies.values()]), strict=True))
-    asked = {i: {"": Target(body.text, ())} | targets_of(body.text, body.mentions) for i, body in bodies.items()}
-    flat = [target for of_one in asked.values() for target in of_one.values()]
-    answers = iter(reader.sentiment(flat))
-    verdicts = {
-        i: {
-            entity: {
-                "label": SENTIMENTS[int(p.argmax())],
-                "probabilities": dict(zip(SENTIMENTS, map(float, p), strict=True)),
-            }
-            for entity, p in zip(of_one, answers, strict=False)
-        }
-        for i, of_one in asked.items()
-    }
+    verdicts = _verdicts(bodies, reader)
     for i, text in enumerate(texts):
         of_one = verdicts.get(i)
+        best = top_topics(reader.topic_labels, topics[i]) if of_one else []
         yield {
             "text": text,
             "lang": langs[i],
-            "mentions": [
-                {
-                    "entity": m.entity,
-                    "start": m.start,
-                    "end": m.end,
-                    "relevance": m.relevance,
-                    "sentiment": of_one[m.entity] if of_one else None,
-                }
-                for m in mentions[i]
-            ],
+            "mentions": [_mention(mention, of_one) for mention in mentions[i]],
             "sentiment": of_one[""] if of_one else None,
-            "topics": [{"label": t.label, "score": t.score} for t in top_topics(reader.topic_labels, topics[i])]
-            if of_one
-            else [],
+            "topics": [{"label": topic.label, "score": topic.score} for topic in best],
             "model": reader.version,
         }
+
+
+def _verdicts(bodies: Mapping[int, Body], reader: Reader) -> dict[int, dict[str, dict[str, Any]]]:
+    """Of each text the sentiment towards every entity that it mentions, and, under "", of the whole."""
+    from voxpop.models import Target
+    from voxpop.reading import targets_of
+    from voxpop.records import SENTIMENTS
+
+    asked = {i: {"": Target(body.text, ())} | targets_of(body.text, body.mentions) for i, body in bodies.items()}
+    answers = iter(reader.sentiment([target for of_one in asked.values() for target in of_one.values()]))
+    found: dict[int, dict[str, dict[str, Any]]] = {}
+    for i, of_one in asked.items():
+        found[i] = {}
+        for entity in of_one:
+            chances = next(answers)
+            probabilities = dict(zip(SENTIMENTS, map(float, chances), strict=True))
+            found[i][entity] = {"label": SENTIMENTS[int(chances.argmax())], "probabilities": probabilities}
+    return found
+
+
+def _mention(mention: Mention, sentiment: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        "entity": mention.entity,
+        "start": mention.start,
+        "end": mention.end,
+        "relevance": mention.relevance,
+        "sentiment": sentiment[mention.entity] if sentiment else None,
+    }

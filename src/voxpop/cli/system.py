@@ -85,7 +85,7 @@ def db_erase_raw(
 @app.command(epilog="Example: voxpop serve --port 8350")
 def serve(
     host: Annotated[str, typer.Option(help="Address; default: VOXPOP_HOST.")] = "",
-    port: Annotated[int, typer.Option(help="Port; default: VOXPOP_PORT.")] = -1,
+    port: Annotated[int | None, typer.Option(help="Port; default: VOXPOP_PORT.")] = None,
 ) -> None:
     """Serve the dashboard and the API until Ctrl-C."""
     import dataclasses
@@ -97,7 +97,8 @@ def serve(
 
     with told():
         settings = Settings.load()
-        settings = dataclasses.replace(settings, host=host or settings.host, port=settings.port if port < 0 else port)
+        port = settings.port if port is None else port
+        settings = dataclasses.replace(settings, host=host or settings.host, port=port)
         with App(settings) as live, serving(live) as url:
             errors.print(f"Dashboard: {url}    Ctrl-C ends.")
             threading.Event().wait()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict, Unpack
 
 import typer
 
 from voxpop.cli import Json, app, console, emit, told
+from voxpop.cli.options import taking
 from voxpop.errors import SettingError
+from voxpop.training.options import Method, Optimizer, Options, Precision
 
 WHAT, HOW, METHOD, MORE, RUN = (
     "What to learn from",
@@ -26,10 +29,85 @@ def _option(panel: str, told: str, default: object = None, *names: str, least: f
     return typer.Option(*names, help=told, rich_help_panel=panel, show_default=shown, min=least)
 
 
+class TrainingOptions(TypedDict, total=False):
+    """What :class:`voxpop.training.options.Options` says of a run, and a search before it."""
+
+    epochs: Annotated[int | None, _option(HOW, "Passes over the training split.", Options.epochs, least=1)]
+    halt: Annotated[
+        int | None, _option(HOW, "End after this epoch, the learning rate being laid out for all.", "never", least=1)
+    ]
+    learning_rate: Annotated[
+        float | None, _option(HOW, "Highest learning rate; of --method full often 2e-5 to 5e-5.", Options.learning_rate)
+    ]
+    warmup: Annotated[float | None, _option(HOW, "Share of the steps in which it rises.", Options.warmup, least=0)]
+    weight_decay: Annotated[float | None, _option(HOW, "Weight decay.", Options.weight_decay, least=0)]
+    batch_tokens: Annotated[int | None, _option(HOW, "Most padded tokens in one pass.", Options.batch_tokens, least=1)]
+    accumulate: Annotated[
+        int | None, _option(HOW, "Passes whose gradients make one step.", Options.accumulate, least=1)
+    ]
+    optimizer: Annotated[Optimizer | None, _option(HOW, "The optimiser.", Options.optimizer)]
+    precision: Annotated[
+        Precision | None,
+        _option(HOW, "Of the matrix products; auto: what the processor multiplies faster.", Options.precision),
+    ]
+    class_weights: Annotated[bool | None, _option(HOW, "Weigh rare classes more.", "no")]
+    label_smoothing: Annotated[
+        float | None, _option(HOW, "Share of each label spread over all.", Options.label_smoothing, least=0)
+    ]
+    patience: Annotated[
+        int | None, _option(HOW, "Epochs without a better figure before it ends.", Options.patience, least=1)
+    ]
+    seed: Annotated[int | None, _option(HOW, "Seed of everything random.", Options.seed)]
+    method: Annotated[Method | None, _option(METHOD, "What of the encoder is trained.", Options.method)]
+    rank: Annotated[int | None, _option(METHOD, "Rank of LoRA; mean rank of AdaLoRA.", Options.rank, least=1)]
+    alpha: Annotated[int | None, _option(METHOD, "Updates are scaled by alpha / rank.", Options.alpha, least=1)]
+    prefix_tokens: Annotated[int | None, _option(METHOD, "Length of a prefix.", Options.prefix_tokens, least=1)]
+    search: Annotated[
+        int | None,
+        _option(METHOD, "Choose learning rate and rank by so many short trials first (pip: voxpop\\[train])."),
+    ]
+    learned: Annotated[
+        float | None,
+        _option(
+            MORE, "Share of the weights that is what was learned; the rest is the start's.", Options.learned, least=0
+        ),
+    ]
+    fgm: Annotated[
+        float | None,
+        _option(MORE, "Adversarial passes; they move a text's embeddings by this L2 norm (a word's is about 1)."),
+    ]
+    augment: Annotated[
+        str | None, _option(MORE, "Altered copies: typos,noise,synonyms,entities,back-translation (any of them).")
+    ]
+    augment_share: Annotated[
+        float | None, _option(MORE, "Altered copies for each training row.", Options.augment_share, least=0)
+    ]
+    translation: Annotated[
+        str | None, _option(MORE, "OUT,BACK: folders of two translation checkpoints, for back-translation.")
+    ]
+    ngrams: Annotated[
+        bool | None, _option(MORE, "Add a linear part over n-grams of tokens to the head.", None, "--ngrams")
+    ]
+    contrasts: Annotated[
+        int | None, _option(MORE, "Of sentiment: joined texts that disagree.", Options.contrasts, least=0)
+    ]
+    rows: Annotated[int | None, _option(MORE, "Of qa: most questions used.", "all", least=0)]
+    unanswerable: Annotated[
+        float | None, _option(MORE, "Of qa: unanswerable ones made for each question.", Options.unanswerable)
+    ]
+    threads: Annotated[int | None, _option(RUN, "Threads of torch.", "its choice", least=0)]
+    device: Annotated[str | None, _option(RUN, "cpu, cuda, cuda:N, or auto: the first card, if any.", Options.device)]
+    save_steps: Annotated[int | None, _option(RUN, "Steps between two saved states.", Options.save_steps, least=1)]
+    tensorboard: Annotated[
+        bool | None, _option(RUN, "Write curves to OUT/runs (pip: voxpop\\[train]).", None, "--tensorboard")
+    ]
+
+
 @app.command(
     epilog="Example: voxpop train topic --data labelled.jsonl.gz --out runs/topic    or, as the shipped adapters were"
     " made: voxpop train nli --recipe bundled --data-folder sets --out runs/nli"
 )
+@taking(TrainingOptions)
 def train(
     task: Annotated[Literal["sentiment", "topic", "nli", "qa"], typer.Argument(help="What to train.")],
     out: Annotated[Path, typer.Option(help="Folder for the adapter, the head, the metrics and the model card.")],
@@ -56,82 +134,24 @@ def train(
         str | None, _option(WHAT, "Run all stages of a shipped recipe, or of that in a TOML file.")
     ] = None,
     data_folder: Annotated[Path | None, _option(WHAT, "Where a recipe's sets lie, as NAME.jsonl.gz.")] = None,
-    epochs: Annotated[int | None, _option(HOW, "Passes over the training split.", 4, least=1)] = None,
-    halt: Annotated[
-        int | None, _option(HOW, "End after this epoch, the learning rate being laid out for all.", "never", least=1)
-    ] = None,
-    learning_rate: Annotated[
-        float | None, _option(HOW, "Highest learning rate; of --method full often 2e-5 to 5e-5.", 8e-4)
-    ] = None,
-    warmup: Annotated[float | None, _option(HOW, "Share of the steps in which it rises.", 0.06, least=0)] = None,
-    weight_decay: Annotated[float | None, _option(HOW, "Weight decay.", 0.01, least=0)] = None,
-    batch_tokens: Annotated[int | None, _option(HOW, "Most padded tokens in one pass.", 1024, least=1)] = None,
-    accumulate: Annotated[int | None, _option(HOW, "Passes whose gradients make one step.", 1, least=1)] = None,
-    optimizer: Annotated[Literal["adamw", "adafactor"] | None, _option(HOW, "The optimiser.", "adamw")] = None,
-    precision: Annotated[
-        Literal["auto", "bf16", "fp32"] | None,
-        _option(HOW, "Of the matrix products; auto: what the processor multiplies faster.", "auto"),
-    ] = None,
-    class_weights: Annotated[bool | None, _option(HOW, "Weigh rare classes more.", "no")] = None,
-    label_smoothing: Annotated[
-        float | None, _option(HOW, "Share of each label spread over all.", 0.05, least=0)
-    ] = None,
-    patience: Annotated[int | None, _option(HOW, "Epochs without a better figure before it ends.", 2, least=1)] = None,
-    seed: Annotated[int | None, _option(HOW, "Seed of everything random.", 7)] = None,
-    method: Annotated[
-        Literal["lora", "adalora", "prefix", "full"] | None, _option(METHOD, "What of the encoder is trained.", "lora")
-    ] = None,
-    rank: Annotated[int | None, _option(METHOD, "Rank of LoRA; mean rank of AdaLoRA.", 16, least=1)] = None,
-    alpha: Annotated[int | None, _option(METHOD, "Updates are scaled by alpha / rank.", 32, least=1)] = None,
-    prefix_tokens: Annotated[int | None, _option(METHOD, "Length of a prefix.", 16, least=1)] = None,
-    search: Annotated[
-        int, _option(METHOD, "Choose learning rate and rank by so many short trials first (pip: voxpop\\[train]).")
-    ] = 0,
-    fgm: Annotated[
-        float | None,
-        _option(MORE, "Adversarial passes; they move a text's embeddings by this L2 norm (a word's is about 1)."),
-    ] = None,
-    augment: Annotated[
-        str | None, _option(MORE, "Altered copies: typos,noise,synonyms,entities,back-translation (any of them).")
-    ] = None,
-    augment_share: Annotated[float | None, _option(MORE, "Altered copies for each training row.", 0.3, least=0)] = None,
-    translation: Annotated[
-        str | None, _option(MORE, "OUT,BACK: folders of two translation checkpoints, for back-translation.")
-    ] = None,
-    contrasts: Annotated[int | None, _option(MORE, "Of sentiment: joined texts that disagree.", 1500, least=0)] = None,
-    rows: Annotated[int | None, _option(MORE, "Of qa: most questions used.", "all", least=0)] = None,
-    unanswerable: Annotated[
-        float | None, _option(MORE, "Of qa: unanswerable ones made for each question.", 0.6)
-    ] = None,
-    threads: Annotated[int | None, _option(RUN, "Threads of torch.", "its choice", least=0)] = None,
-    device: Annotated[str | None, _option(RUN, "cpu, cuda, cuda:N, or auto: the first card, if any.", "auto")] = None,
-    save_steps: Annotated[int | None, _option(RUN, "Steps between two saved states.", 100, least=1)] = None,
-    tensorboard: Annotated[
-        bool | None, _option(RUN, "Write curves to OUT/runs (pip: voxpop\\[train]).", None, "--tensorboard")
-    ] = None,
     as_json: Json = False,
+    **given: Unpack[TrainingOptions],
 ) -> None:
     """Train an adapter and a head. A run that was interrupted goes on when the same command is given again."""
-    given = stated(locals())
+    search = given.get("search") or 0
     with told():
         if recipe is not None:
             _refuse({"data": data, "start": start, "repeat": repeat, "search": search}, "--recipe")
-            metrics = _follow(task, recipe, data_folder, out, given, encoder, as_json)
+            metrics = _follow(task, recipe, data_folder, out, stated(given), encoder, as_json)
         else:
-            more = (start, start_data or [], repeat or [], encoder, search)
-            metrics = _train(task, data or [], out, given, *more, as_json)
-        if as_json:
-            emit(metrics)
-        else:
-            console.print(metrics)
+            begin = {"start": start, "earlier": start_data or [], "search": search}
+            metrics = _train(task, data or [], out, stated(given), encoder, repeat or [], quiet=as_json, **begin)
+        show: Callable[[object], None] = emit if as_json else console.print
+        show(metrics)
 
 
 def stated(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of training among a command's parameters, those that were not given left out."""
-    from dataclasses import fields
-
-    from voxpop.training.options import Options
-
     named = {field.name for field in fields(Options)}
     options = {name: value for name, value in given.items() if name in named and value is not None}
     for listed in ("augment", "translation"):
@@ -144,36 +164,20 @@ def _train(
     task: Any,
     data: Sequence[Path],
     out: Path,
-    given: Mapping[str, Any],
-    start: Path | None,
-    start_data: Sequence[Path],
-    repeat: Sequence[str],
+    options: Mapping[str, Any],
     encoder: Path | None,
-    search: int,
-    quiet: bool,
+    repeat: Sequence[str],
+    **how: Any,
 ) -> dict[str, Any]:
     if not data:
         raise SettingError("Give a set by --data, or a recipe by --recipe")
     repeats = dict(map(_times, repeat))
     from voxpop.models.checkpoint import BUNDLED
     from voxpop.training.finetune import train as finetune
-    from voxpop.training.options import Options
     from voxpop.training.prepare import Use
 
     uses = {name: Use(repeat=times) for name, times in repeats.items()}
-    options = Options(**given)
-    return finetune(
-        task,
-        data,
-        out,
-        options,
-        start=start,
-        earlier=start_data,
-        uses=uses,
-        encoder=str(encoder or BUNDLED),
-        search=search,
-        quiet=quiet,
-    )
+    return finetune(task, data, out, Options(**options), uses=uses, encoder=str(encoder or BUNDLED), **how)
 
 
 def _follow(

@@ -22,6 +22,7 @@ def why(
     """Why was I not told? Walks every gate from feed to delivery and names the one that stopped it."""
     from voxpop import alertsfile
     from voxpop import why as walk
+    from voxpop.api import figures
     from voxpop.app import App
     from voxpop.errors import SettingError
     from voxpop.store import models, queries
@@ -36,14 +37,14 @@ def why(
         answer = walk.why(connection, entity, model, rules, when, now, timedelta(hours=hours))
         stopped = answer.stopped_by
         if as_json:
-            gates = [gate._asdict() for gate in answer.gates]
+            gates = [{**gate._asdict(), "figures": figures.told("en", gate)} for gate in answer.gates]
             emit({**answer._asdict(), "gates": gates, "stopped_by": stopped.name if stopped else None})
             return
         table = Table(
             "", "gate", "figures", title=f"{answer.name}, {answer.start:%m-%d %H:%M} to {answer.end:%m-%d %H:%M}"
         )
         for gate in answer.gates:
-            table.add_row("✓" if gate.passed else "[red]✗[/red]", gate.name, escape(gate.figures))
+            table.add_row("✓" if gate.passed else "[red]✗[/red]", gate.name, escape(figures.told("en", gate)))
         console.print(table)
         console.print(f"Stopped by: {stopped.name}" if stopped else "People were told.")
 

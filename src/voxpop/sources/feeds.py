@@ -17,30 +17,36 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
-from urllib.parse import urljoin
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import replace
 
 from voxpop.errors import Refused, SettingError, SourceUnavailable
 from voxpop.records import Channel, DeadLetter, Item, digest
 from voxpop.sources.door import CHANNELS, MAX_NAME, admit, parse_date, refusal
-from voxpop.sources.fetch import Answer, Fetcher
+from voxpop.text.clean import clean
+
+if TYPE_CHECKING:
+    from voxpop.sources.fetch import Answer, Fetcher
 
 ARTICLE_TRIES: Final = 3
 ARTICLES_A_POLL: Final = 50
 """Most articles fetched in one poll; the others come with the next."""
 
 _PROLOG: Final = 8 * 1024
+_MOST_TITLE: Final = 80
 _LANG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):
-    """A feed to poll; ``name`` is the source of its items."""
+    """A feed to poll."""
 
     url: str
-    name: str
+    name: str = ""
+    """The source of its items; empty: what the feed calls itself."""
     channel: Channel = "news"
     full_text: bool = False
     zone: str | None = None
@@ -69,6 +75,8 @@ class FeedState(msgspec.Struct, frozen=True, kw_only=True):
 class Poll:
     """What a poll brought."""
 
+    source: str
+    """The feed's name, or else what it calls itself."""
     items: tuple[Item, ...]
     refused: tuple[DeadLetter, ...]
     state: FeedState
@@ -86,9 +94,11 @@ def poll(feed: Feed, state: FeedState, fetcher: Fetcher, *, received_at: datetim
     zone = _zone(feed)
     answer = fetcher.get(feed.url, kind="feed", headers=_conditions(state))
     if answer.status == 304:
-        return Poll(items=(), refused=(), state=state, not_modified=True)
+        return Poll(source=feed.name, items=(), refused=(), state=state, not_modified=True)
+    parsed = _parse(answer)
+    feed = replace(feed, name=feed.name or _own_name(parsed, feed.url))
     reading = _Reading(feed, state, fetcher, zone, received_at, now)
-    for fields, summary_only in _entries(answer, feed):
+    for fields, summary_only in _entries(parsed, answer.url, feed):
         reading.take(fields, summary_only)
     return reading.result(answer)
 
@@ -167,7 +177,7 @@ class _Reading:
         # With the validators of this answer the next poll would be told "not modified", and nothing be tried again.
         etag, modified = ("", "") if self._unfinished else (_header(answer, "etag"), _header(answer, "last-modified"))
         state = FeedState(etag=etag, last_modified=modified, seen=self._seen)
-        return Poll(items=tuple(self._items), refused=tuple(self._refused), state=state)
+        return Poll(source=self._feed.name, items=tuple(self._items), refused=tuple(self._refused), state=state)
 
 
 def article_text(answer: Answer) -> str | None:
@@ -181,15 +191,27 @@ def article_text(answer: Answer) -> str | None:
     return text if isinstance(text, str) and text.strip() else None
 
 
-def _entries(answer: Answer, feed: Feed) -> Iterator[tuple[dict[str, Any], bool]]:
-    """The fields of each entry, and whether it brings only a summary."""
-    parsed = _parse(answer)
+def _own_name(parsed: Mapping[str, Any], url: str) -> str:
+    """The title of a feed on one line; where it has none, its host."""
+    return clean(parsed["feed"].get("title") or "", "").text[:_MOST_TITLE].strip() or host(url)
+
+
+def host(url: str) -> str:
+    """The host that ``url`` names; all of ``url`` where it names none."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
+
+
+def _entries(parsed: Mapping[str, Any], url: str, feed: Feed) -> Iterator[tuple[dict[str, Any], bool]]:
+    """The fields of each entry of what ``url`` answered, and whether it brings only a summary."""
     lang = _clean_lang(parsed["feed"].get("language"))
     for entry in parsed["entries"]:
         contents = [content.get("value") or "" for content in entry.get("content", ())]
         content = max(contents, key=len, default="")
         updated = dict.get(entry, "updated")  # its own `get` falls back on `published`, with a warning
-        link = _absolute(answer.url, entry.get("link") or "")
+        link = _absolute(url, entry.get("link") or "")
         fields = {
             "source": feed.name,
             "channel": feed.channel,

@@ -191,7 +191,7 @@ def _header(cells: list[str], door: _Door) -> list[str]:
         raise Refused("two columns have the same name")
     known = {*header, *door.defaults}
     if door.layout is None and not ("published_at" in known and {"text", "title"} & known):
-        raise Refused("the first row names no columns text and published_at (a layout can name others)")
+        raise Refused("the first row names no columns text and published_at (a map, --map FILE, can name others)")
     return header
 
 

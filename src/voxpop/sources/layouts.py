@@ -137,7 +137,8 @@ class Layout:
             if parsed is not None:
                 return parsed if parsed.tzinfo or not self.zone else parsed.replace(tzinfo=self.zone)
         tried = " or ".join(self.formats.get(name, ("iso",)))
-        raise Refused(f"{name} {str(value)[:40]!r} does not read as {tried}", name)
+        hint = "" if name in self.formats else "; [formats] of the map can name another form, as %d.%m.%Y %H:%M"
+        raise Refused(f"{name} {str(value)[:40]!r} does not read as {tried}{hint}", name)
 
 
 def _parse(value: object, pattern: str) -> datetime | None:
