@@ -2,7 +2,8 @@
 FROM python:3.12.13-slim-bookworm AS build
 # cpu leaves out torch's CUDA libraries (3 GB); auto takes the build that the package index offers, with them.
 ARG TORCH_BACKEND=cpu
-ENV PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 UV_LINK_MODE=copy
+# Compiled while it is built: the containers' user cannot, so each process would compile every module anew.
+ENV PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 WORKDIR /build
 COPY constraints.txt ./
 RUN pip install --constraint constraints.txt uv && python -m venv /srv/voxpop/.venv

@@ -4,9 +4,11 @@ PYTHON ?= python3
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
+# Hundreds of processes import the same modules: where this is set, each would compile them again, torch's for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: demo test faults check format env clean
+.PHONY: demo test types pytest faults check format env clean
 
 demo: $(VENV)/.demo  ## play the sample stream end to end and show what it found
 	@$(BIN)/voxpop demo $(ARGS)
@@ -14,8 +16,13 @@ demo: $(VENV)/.demo  ## play the sample stream end to end and show what it found
 test: $(VENV)/.test  ## the checks and the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory --jobs=2 types pytest
+
+types:
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+
+pytest:
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 faults: $(VENV)/.test  ## the fault tests in full: 200 kills, outages of a minute; `make test` has their short form
 	FAULTS=long $(BIN)/pytest tests/faults $(ARGS)

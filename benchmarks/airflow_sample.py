@@ -48,7 +48,7 @@ def main() -> None:
             environ = {"VOXPOP_DATABASE_URL": app.database_url, "VOXPOP_HOME": str(home / "voxpop")}
             app.watch(watchlist.load(sample.watchlist_path()))
             read(app, environ)
-            with running(installed(home), environ) as service:
+            with installed(home, app.database_url) as airflow, running(airflow, environ) as service:
                 fire(service)
                 print_runs(service)
             print_rows(app)

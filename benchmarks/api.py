@@ -1,10 +1,12 @@
-"""The API under load: ``/v1/trends`` with many readers over a full store, ``/v1/analyze`` with many callers.
+"""The service under load: its pages with many readers over a full store, ``/v1/analyze`` with many callers.
 
     python benchmarks/api.py [--opinions 1000000] [--readers 50] [--seconds 20] [--callers 64] [--texts 640]
 
 The server is a process of its own on the embedded PostgreSQL, in a folder that is removed; the callers share the cores
-with it. What ``/v1/analyze`` gives is held against the same texts given to the stage as the worker gives them, without
-a network: the last line says what is left of it.
+with it. Readers look at what they got for five seconds before they ask again; then once more without a pause, where
+what takes longest is waiting for one another: so many requests are then under way at any time. What ``/v1/analyze``
+gives is held against the same texts given to the stage as the worker gives them, without a network: the last line says
+what is left of it.
 """
 
 from __future__ import annotations
@@ -21,10 +23,12 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
-from sqlalchemy import Engine, text
+from full_store import ALERTS, DAYS, ENTITIES, START, fill
 
 from voxpop import stages
 from voxpop.api.server import serving
@@ -33,80 +37,84 @@ from voxpop.bench.texts import NEWS_SPREAD, NEWS_TOKENS, Writer, lengths
 from voxpop.log.base import Partition, Record
 from voxpop.records import Item, encode
 from voxpop.settings import Settings
-from voxpop.store import models, server
-
-ENTITIES, DAYS = 200, 180
-START = datetime(2026, 1, 1, tzinfo=UTC)
-MODEL = "bench@1"
-
-_FILL = (
-    "INSERT INTO entities (entity_id, name, detail) SELECT 'e' || n, 'Entity ' || n,"
-    " jsonb_build_object('id', 'e' || n, 'name', 'Entity ' || n) FROM generate_series(0, :entities - 1) n",
-    "INSERT INTO documents (document_id, revision, latest, source, channel, published_at, revised_at, received_at,"
-    " sequence, lang, title_end, text, linked_with) SELECT md5(n::text), 'r', true, 'wire', 'news', at, at, at, n,"
-    " 'en', 0, 'Entity ' || n % :entities || ' said its plant number ' || n % 977 || ' is open again', 'v'"
-    " FROM generate_series(1, :opinions) n, LATERAL (SELECT CAST(:start AS timestamptz) + n * :step AS at) t",
-    'INSERT INTO mentions (document_id, revision, entity_id, start, "end", relevance, confidence, published_at)'
-    " SELECT document_id, revision, 'e' || sequence % :entities, 0, 8, 'subject', 0.9, published_at FROM documents",
-    "INSERT INTO opinions (document_id, revision, entity_id, model, label, negative, neutral, positive)"
-    " SELECT document_id, revision, 'e' || sequence % :entities, :model, 'neutral', 0.2, 0.6, 0.2 FROM documents",
-    "INSERT INTO trend_points (entity_id, start, model, revision, stories, negative_stories, positive_stories,"
-    " unread_stories, mentions, sentiment, reach) SELECT entity_id, date_trunc('hour', published_at, 'UTC'), :model, 1,"
-    " count(*), 1, 0, 0, count(*), 0.1, count(*) FROM mentions GROUP BY 1, 2",
-    "ANALYZE",
-)
-
-
-def fill(engine: Engine, opinions: int) -> int:
-    """Stores so many opinions, evenly over entities and days; returns how many trend points they make."""
-    values = {"entities": ENTITIES, "opinions": opinions, "start": START, "model": MODEL}
-    with engine.begin() as connection:
-        for statement in _FILL:
-            connection.execute(text(statement), {**values, "step": timedelta(days=DAYS) / opinions})
-        models.activate(connection, MODEL, "bench")
-        return int(connection.execute(text("SELECT count(*) FROM trend_points")).scalar_one())
+from voxpop.store import server
 
 
 async def load(
-    url: str, callers: int, ask: Callable[[httpx.AsyncClient, int], Awaitable[bool]]
+    url: str, callers: int, ask: Callable[[httpx.AsyncClient, int], Awaitable[bool]], pause: float = 0.0
 ) -> tuple[list[float], float]:
-    """Seconds of each request and of all; each caller asks until ``ask`` says that this was the last."""
+    """Seconds of each request and of all; each caller asks until ``ask`` says that this was the last.
+
+    Args:
+        pause: mean seconds between an answer and the next question.
+    """
+    order = random.Random(callers)
     times: list[float] = []
 
-    async def one(client: httpx.AsyncClient, number: int) -> None:
-        more = True
-        while more:
-            begun = time.perf_counter()
-            more = await ask(client, number)
-            times.append(time.perf_counter() - begun)
+    async def one(number: int) -> None:
+        # A client each: one that all share looks through all of its connections with every request.
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=300, verify=False) as client:
+            more = True
+            while more:
+                await asyncio.sleep(order.uniform(0, 2 * pause))
+                begun = time.perf_counter()
+                more = await ask(client, number)
+                times.append(time.perf_counter() - begun)
 
-    limits = httpx.Limits(max_connections=callers, max_keepalive_connections=callers)
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=300, limits=limits) as client:
-        begun = time.perf_counter()
-        await asyncio.gather(*(one(client, number) for number in range(callers)))
-        return times, time.perf_counter() - begun
+    begun = time.perf_counter()
+    await asyncio.gather(*(one(number) for number in range(callers)))
+    return times, time.perf_counter() - begun
 
 
-def readers(url: str, count: int, seconds: float) -> None:
-    """Prints how long readers wait who each ask for a fortnight of some entity."""
-    order, ends = random.Random(1), time.perf_counter() + seconds
-    sizes: list[int] = []
+def trends(order: random.Random) -> str:
+    """The address of a fortnight of some entity."""
+    start = START + timedelta(days=order.randrange(DAYS - 14))
+    span = {"start": start.isoformat(), "end": (start + timedelta(days=14)).isoformat()}
+    return f"v1/trends?{urlencode({'entity': f'e{order.randrange(ENTITIES)}', **span})}"
+
+
+def company(order: random.Random) -> str:
+    """The address of the page of some entity."""
+    return f"entities/e{order.randrange(ENTITIES)}"
+
+
+def alert(order: random.Random) -> str:
+    """The address of the page of some alert."""
+    return f"alerts/{md5(f'a{order.randint(1, ALERTS)}'.encode()).hexdigest()}"
+
+
+WARM_SECONDS = 10.0
+"""A server that has just started compiles its templates and reads its tables from the disk."""
+ADDRESSES: dict[str, Callable[[random.Random], str]] = {
+    "/v1/trends": trends,
+    "/": lambda _: "",
+    "/entities/…": company,
+    "/alerts": lambda _: "alerts",
+    "/alerts/…": alert,
+    "/review": lambda _: "review",
+    "/ask": lambda _: "ask",
+    "/system": lambda _: "system",
+}
+
+
+def readers(url: str, count: int, seconds: float, pause: float, names: Sequence[str]) -> None:
+    """Prints how long readers wait, each of whom asks for one of these after another, once the server is warm."""
+    order, warm = random.Random(1), time.perf_counter() + WARM_SECONDS
+    times: dict[str, list[float]] = {name: [] for name in names}
 
     async def ask(client: httpx.AsyncClient, _: int) -> bool:
-        start = START + timedelta(days=order.randrange(DAYS - 14))
-        asked = {"entity": f"e{order.randrange(ENTITIES)}", "start": start.isoformat()}
-        asked["end"] = (start + timedelta(days=14)).isoformat()
-        answer = await client.get("v1/trends", params=asked)
-        answer.raise_for_status()
-        sizes.append(len(answer.content))
-        return time.perf_counter() < ends
+        name = order.choice(names)
+        begun = time.perf_counter()
+        (await client.get(ADDRESSES[name](order))).raise_for_status()
+        if begun > warm:
+            times[name].append(time.perf_counter() - begun)
+        return time.perf_counter() < warm + seconds
 
-    times, took = asyncio.run(load(url, count, ask))
-    cuts = statistics.quantiles(times, n=100)
-    print(
-        f"/v1/trends, {count} readers: {len(times) / took:.0f} answers/s of {statistics.mean(sizes) / 1024:.0f} KiB;"
-        f" p50 {cuts[49] * 1e3:.0f} ms, p95 {cuts[94] * 1e3:.0f} ms, p99 {cuts[98] * 1e3:.0f} ms"
-    )
+    everything, took = asyncio.run(load(url, count, ask, pause))
+    print(f"{count} readers, {pause:g} s between: {len(everything) / took:.0f} answers/s")
+    for name, some in times.items():
+        cuts = statistics.quantiles(some, n=100)
+        print(f"  {name:12} p50 {cuts[49] * 1e3:4.0f} ms, p95 {cuts[94] * 1e3:4.0f} ms, of {len(some)}", flush=True)
 
 
 def worker(app: App, texts: Sequence[str]) -> float:
@@ -147,6 +155,7 @@ def main() -> None:
     options = argparse.ArgumentParser()
     for name, default in (("opinions", 1_000_000), ("readers", 50), ("seconds", 20), ("callers", 64), ("texts", 640)):
         options.add_argument(f"--{name}", type=int, default=default)
+    options.add_argument("--pause", type=float, default=5.0)
     options.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     given = options.parse_args()
     if given.serve:
@@ -159,7 +168,8 @@ def main() -> None:
             points = fill(app.engine, given.opinions)
             print(f"{given.opinions:,} opinions, {points:,} trend points", flush=True)
             with served(home) as url:
-                readers(url, given.readers, given.seconds)
+                readers(url, given.readers, given.seconds, given.pause, list(ADDRESSES))
+                readers(url, given.readers, given.seconds, 0.0, ["/v1/trends"])
             if given.texts:
                 analyzed(app, home, given.callers, given.texts)
     finally:

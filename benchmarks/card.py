@@ -52,7 +52,7 @@ def say(line: str) -> None:
 
 def agreement(texts: Sequence[str]) -> None:
     """Labels and probabilities of the card against those of the processor."""
-    card, processor = (models.load("bundled", device=device) for device in ("cuda", "cpu"))
+    card, processor = (models.load("english", device=device) for device in ("cuda", "cpu"))
     targets = [Target(text, ()) for text in texts]
     for name, ours, theirs in (
         ("topic", card.topics(texts), processor.topics(texts)),
@@ -64,10 +64,10 @@ def agreement(texts: Sequence[str]) -> None:
 
 def peers(texts: Sequence[str]) -> None:
     """Topic and sentiment by the reader, and by transformers' pipeline in both number formats."""
-    stated = read_profile("bundled")
+    stated = read_profile("english")
     contenders: dict[str, Callable[[], object]] = {}
     for budget in BUDGETS:
-        reader: Reader = models.load("bundled", device="cuda", batch_tokens=budget)
+        reader: Reader = models.load("english", device="cuda", batch_tokens=budget)
         contenders[f"ours, {budget} tokens a batch"] = lambda reader=reader: opinions(reader, texts)  # type: ignore[misc]
     for dtype in (torch.float32, torch.bfloat16):
         pair = [(Peer(of, "cuda", dtype), of.max_tokens) for of in (stated.topic, stated.sentiment)]
@@ -82,14 +82,14 @@ def peers(texts: Sequence[str]) -> None:
 
 def classifier(engine: Engine, budget: int, dtype: torch.dtype = torch.bfloat16) -> Classifier:
     """The topic classifier on an engine."""
-    stated = read_profile("bundled").topic
+    stated = read_profile("english").topic
     files = find_encoder(stated.encoder)
     return load_classifier("topic", stated, files, open_encoder(files), dtype, Runner(budget, engine=engine))
 
 
 def engines(texts: Sequence[str]) -> None:
     """The bare model, packed and padded to one width, over texts that are tokenised already."""
-    stated = read_profile("bundled").topic
+    stated = read_profile("english").topic
     sequences = TextEncoder.of(find_encoder(stated.encoder)).heads(texts, stated.max_tokens)
     contenders: dict[str, Callable[[], object]] = {}
     for budget in BUDGETS:
@@ -102,7 +102,7 @@ def engines(texts: Sequence[str]) -> None:
 
 def small(texts: Sequence[str]) -> None:
     """Milliseconds until a few texts are answered, with and without captured graphs."""
-    stated = read_profile("bundled").topic
+    stated = read_profile("english").topic
     short = TextEncoder.of(find_encoder(stated.encoder)).heads([text[:200] for text in texts[: max(FEW)]], 48)
     graphs, plain = Packed("cuda"), Packed("cuda")
     plain._graphs = None

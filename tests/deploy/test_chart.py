@@ -14,8 +14,8 @@ import yaml
 
 from tests.deploy.test_compose import OURS
 from tests.deploy.tools import ROOT, program, read, script
+from voxpop.records import TOPICS
 from voxpop.settings import Settings
-from voxpop.stages import TOPICS
 
 CHART = ROOT / "deploy" / "helm" / "voxpop"
 VALUES: dict[str, Any] = read("deploy/helm/voxpop/values.yaml")

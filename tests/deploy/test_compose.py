@@ -16,7 +16,7 @@ import pytest
 import typer
 from sqlalchemy.engine import make_url
 
-from tests.deploy.tools import ROOT, read, script
+from tests.deploy.tools import ROOT, needs_airflow, read, script
 from voxpop import alertsfile
 from voxpop.settings import Settings
 
@@ -127,7 +127,7 @@ def test_every_consumer_that_is_started_is_a_file() -> None:
 
 
 def test_every_command_of_airflow_exists(tmp_path: Path) -> None:
-    pytest.importorskip("airflow.sdk", reason="Airflow is not installed: pip install 'voxpop[airflow]'")
+    needs_airflow()
     parse = "import json, sys; from airflow.cli.cli_parser import get_parser; p = get_parser();"
     parse += "[p.parse_args(words) for words in json.loads(sys.argv[1])]"
     words = [command[1:] for command in commands("airflow")]
@@ -142,11 +142,11 @@ def test_every_command_of_airflow_exists(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_airflow_starts_from_its_secrets_on_postgresql(database_url: str, tmp_path: Path) -> None:
+def test_airflow_starts_from_its_secrets_on_postgresql(empty_url: str, tmp_path: Path) -> None:
     """The command of airflow-migrate, with the container's paths and server replaced by the test's."""
-    pytest.importorskip("airflow.sdk", reason="Airflow is not installed: pip install 'voxpop[airflow]'")
+    needs_airflow()
     script("env.py")["make"](tmp_path)
-    plain = make_url(database_url).render_as_string(hide_password=False)
+    plain = make_url(empty_url).render_as_string(hide_password=False)
     (tmp_path / "secrets" / "airflow_database_url").write_text(plain)
     home = tmp_path / "airflow"
     home.mkdir()
@@ -161,7 +161,7 @@ def test_airflow_starts_from_its_secrets_on_postgresql(database_url: str, tmp_pa
     environ = {**os.environ, **given, "AIRFLOW_HOME": str(home), "PATH": path}
     done = subprocess.run([program, *flags, here(line)], cwd=ROOT, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    with psycopg.connect(make_url(database_url).set(drivername="postgresql").render_as_string(False)) as connection:
+    with psycopg.connect(make_url(empty_url).set(drivername="postgresql").render_as_string(False)) as connection:
         pools = connection.execute("SELECT pool FROM slot_pool").fetchall()
     assert {"voxpop", "voxpop_slow"} <= {name for (name,) in pools}
     assert (home / "users.json").stat().st_mode & 0o777 == 0o600

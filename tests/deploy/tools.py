@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import runpy
 import shutil
@@ -23,6 +24,12 @@ def program(name: str) -> str:
             pytest.fail(message)
         pytest.skip(message)
     return found
+
+
+def needs_airflow() -> None:
+    """Skips the test where Airflow is not installed; it is not imported here, which takes seconds."""
+    if importlib.util.find_spec("airflow") is None:
+        pytest.skip("Airflow is not installed: pip install 'voxpop[airflow]'")
 
 
 def read(path: str) -> Any:
