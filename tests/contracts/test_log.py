@@ -20,7 +20,7 @@ from tests.kafka import broker
 from voxpop.errors import SettingError, VoxpopError
 from voxpop.log.base import Consumer, Log, Message, Partition, Record, open_log
 
-SECONDS = 60.0
+SECONDS = 120.0
 """Longest wait for what must happen; no test asks how long it took."""
 
 
@@ -216,6 +216,18 @@ def test_a_pause_outlasts_a_rebalance(place: Place, request: pytest.FixtureReque
     assert kept == []
     first.resume()
     assert len(read_on(first, 50)) == 50
+
+
+def test_members_that_seldom_poll_share_the_partitions(place: Place, request: pytest.FixtureRequest) -> None:
+    if request.node.callspec.params["place"] == "librdkafka":
+        pytest.skip("librdkafka's broker refuses some rebalances (SyncGroup, error 42)")
+    members = [place.subscribe(), place.subscribe()]
+    deadline = time.monotonic() + SECONDS
+    while [len(member.assignment()) for member in members] != [2, 2]:
+        assert time.monotonic() < deadline
+        for member in members:
+            member.poll(1, 0.0)
+        time.sleep(0.3)  # so that what the broker answers arrives between two polls
 
 
 def test_interleaved_commits_of_two_producers_lose_nothing_to_a_reader(place: Place) -> None:

@@ -72,6 +72,29 @@ def _finish_join(consumer: Any) -> None:
         consumer._coordinator.request_rejoin()
 
 
+def _keep_joins(coordinator: Any) -> None:
+    """Has a join count that ended between two polls.
+
+    The library drops what it brought and asks the group anew (kafka-python 3.0.12: ``join_group_async`` starts
+    again where the task is done), so members that poll shortly, on a slow machine, can rebalance without end. Here what
+    the join brought is kept for the poll that comes next, as long as the member is in the same generation.
+    """
+    join = coordinator._do_join_and_sync_async
+    kept: tuple[Any, bytes] | None = None
+
+    async def joined() -> bytes:
+        nonlocal kept
+        before, kept = kept, None
+        # The state is REBALANCING until a poll has taken in what the join brought.
+        if before is not None and coordinator.state is MemberState.REBALANCING and before[0] == coordinator._generation:
+            return before[1]
+        brought: bytes = await join()
+        kept = (coordinator._generation, brought)
+        return brought
+
+    coordinator._do_join_and_sync_async = joined
+
+
 class KafkaMember:
     """A member of ``group``, which it joins at the first ``poll``. One thread uses it.
 
@@ -189,6 +212,7 @@ class KafkaMember:
                 heartbeat_interval_ms=min(3000, session // 3),
                 max_poll_interval_ms=int(_POLL_INTERVAL_SECONDS * 1000),
             )
+            _keep_joins(self._consumer._coordinator)
             self._listener = _Listener(self._consumer)
             self._consumer.subscribe(topics=self._topics, listener=self._listener)
         return self._consumer
