@@ -19,6 +19,7 @@ from tests.models.hub_profiles import HYPOTHESES, TOPICS, make_all, stated
 from voxpop import models, records
 from voxpop.models import profile as adapters
 from voxpop.models.hub import mentioning
+from voxpop.models.profile import RiskWeights
 from voxpop.models.reader import Backend, Reader
 
 SENTENCE = "shares of the steel maker Calder fell after its auditor resigned and lenders asked for cash"
@@ -152,6 +153,19 @@ def test_topics_without_weights_are_asked_of_inference(kind: Path) -> None:
     expected = torch.tensor(scores).view(2, 3).softmax(dim=1).numpy()
     assert np.abs(reader.topics(texts) - expected).max() < 1e-5
     assert reader.topics([]).shape == (0, 3)
+
+
+def test_weights_of_risks_are_those_that_the_profile_states(kind: Path, reader: Reader) -> None:
+    path = Path(stated(kind))
+    plain = path.read_text("utf-8")
+    try:
+        path.write_text(plain + "[risks]\nentailed = 0.5\nleast = 0.3\n", encoding="utf-8")
+        weighed = models.load(str(path), threads=1)
+    finally:
+        path.write_text(plain, encoding="utf-8")
+    assert weighed.risk_weights == dict.fromkeys(("en", "zh"), RiskWeights(entailed=0.5, least=0.3))
+    assert reader.risk_weights == {}
+    assert weighed.version != reader.version
 
 
 def test_shapes_tasks_and_embeddings(reader: Reader) -> None:

@@ -70,6 +70,12 @@ def test_a_file_without_labels_is_refused_and_no_other_documents_are_taken_inste
     assert said in done.output
 
 
+def test_a_language_that_the_profile_does_not_read_is_said() -> None:
+    done = CliRunner().invoke(cli.app, ["events", "weigh", "--lang", "zh", "--profile", "english"])
+    assert done.exit_code == 1
+    assert "does not read zh" in done.output
+
+
 def test_what_inference_was_trained_on_is_not_learned_from() -> None:
     english, chinese = held_out("en"), held_out("zh")
     assert {event for row in (*english, *chinese) for event in row["events"]} <= shipped().keys()

@@ -148,6 +148,8 @@ def events_weigh(
 ) -> None:
     """Fit how what points to a risk event is weighed by a profile, and print it as the profile's table states it."""
     from voxpop import models
+    from voxpop.errors import SettingError
+    from voxpop.models.routed_profile import by_language
     from voxpop.settings import Settings
     from voxpop.training import risks
     from voxpop.training.datasets import read_rows, rows_of
@@ -155,15 +157,18 @@ def events_weigh(
 
     with told():
         settings, events = Settings.load(), events_in_force()
+        profile = profile or settings.profile
+        if (stated := by_language(profile).get(lang)) is None:
+            raise SettingError(f"The profile {profile} does not read {lang}")
         rows = [one for file in files for row in read_rows(file) for one in rows_of("events", row)] if files else []
         if files:
             require_labels(rows, events)
-        reader = models.load(profile or settings.profile, threads=settings.threads, batch_tokens=settings.batch_tokens)
+        reader = models.load(profile, threads=settings.threads, batch_tokens=settings.batch_tokens)
         found = risks.fit(rows if files else risks.held_out(lang), reader, events, lang)
         if as_json:
             emit({"weights": found.weights, **found.figures})
             return
-        console.print("[risks]", markup=False)
+        console.print(f"[risks]  # of the profile {stated.name}", markup=False, highlight=False)
         for name, value in asdict(found.weights).items():
             console.print(f"{name} = {value}", highlight=False)
         shown = ", ".join(f"{name} {value:.3f}" for name, value in found.figures.items() if isinstance(value, float))

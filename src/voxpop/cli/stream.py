@@ -80,7 +80,7 @@ def _shown(live: App, *, quiet: bool) -> Iterator[Callable[[int, int], None] | N
 
         def progress(read: int, left: int) -> None:
             with live.engine.connect() as connection:
-                bar.update(task, read=read, left=left, alerts=counts.alerts(connection) - before)
+                bar.update(task, read=read, left=left, alerts=max(0, counts.alerts(connection) - before))
 
         yield progress
 

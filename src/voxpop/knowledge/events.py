@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from voxpop.errors import SettingError
-from voxpop.records import digest
 
 _HAN = re.compile("[\u4e00-\u9fff]")
 SEVERITIES = {1: "watch", 2: "serious", 3: "critical"}
@@ -84,11 +83,6 @@ def parse(source: str, name: str) -> dict[str, RiskEvent]:
         if event.severity not in SEVERITIES:
             raise SettingError(f"The event {key!r} in {name} has severity {event.severity}; 1, 2 and 3 are known")
     return events
-
-
-def version(events: Events) -> str:
-    """A short hash of all that decides a judgement."""
-    return digest(*(part for key, event in sorted(events.items()) for part in (key, repr(event))), size=4)
 
 
 NEAREST_TEXTS = 3

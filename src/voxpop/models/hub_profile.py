@@ -32,7 +32,18 @@ from typing import Any
 import msgspec
 
 from voxpop.errors import ModelError
-from voxpop.models.profile import INFERENCES, TASKS, DType, Profile, Task, is_hub, profile_path, read_profile, read_toml
+from voxpop.models.profile import (
+    INFERENCES,
+    TASKS,
+    DType,
+    Profile,
+    RiskWeights,
+    Task,
+    is_hub,
+    profile_path,
+    read_profile,
+    read_toml,
+)
 from voxpop.records import SENTIMENTS, Language, digest
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -71,6 +82,7 @@ class HubProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     sentiment: HubTask
     nli: HubTask | None = None
     qa: HubTask | None = None
+    risks: RiskWeights | None = None
     dtype: DType = "auto"
 
     @property
@@ -85,7 +97,8 @@ class HubProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return {task.checkpoint: task.revision for task in self.tasks.values() if task.checkpoint and not task.local}
 
     def version(self, files: Mapping[str, Mapping[str, str]], dtype: str) -> str:
-        """The name and a short hash of all that decides a result: files, labels, lengths and number format.
+        """The name and a short hash of all that decides a result: files, labels, lengths, weights of risks and number
+        format.
 
         Args:
             files: SHA-256 of each file of each checkpoint.
@@ -96,6 +109,8 @@ class HubProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             hashes = [f"{file}={sha256}" for file, sha256 in sorted(files.get(task.checkpoint, {}).items())]
             parts += [name, str(len(hashes)), *hashes, str(task.max_tokens)]
             parts += [str(task.threshold), str(len(task.labels)), *task.labels, *task.hypotheses]
+        if self.risks is not None:
+            parts.append(repr(self.risks))
         return f"{self.name}-{digest(*parts, size=6)}"
 
 

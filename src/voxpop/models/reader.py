@@ -237,11 +237,11 @@ def load(
         weights = {lang: part.risks for lang, part in parts.items() if part.risks is not None}
         return Reader(whole, version, routed, weights)
     stated = read_any(profile)
+    weights = dict.fromkeys(stated.languages, stated.risks) if stated.risks is not None else {}
     if isinstance(stated, Profile):
         adapters, version = load_adapters(stated, batch_tokens, threads=threads, device=on, home=home)
-        weights = dict.fromkeys(stated.languages, stated.risks) if stated.risks is not None else {}
         return Reader(stated, version, adapters, weights)
     from voxpop.models.hub import load_hub
 
     backend, version = load_hub(stated, home, batch_tokens, threads=threads, device=on)
-    return Reader(stated, version, backend)
+    return Reader(stated, version, backend, weights)
