@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +39,8 @@ BERT = Frame()
 """``[CLS] first [SEP] second [SEP]``."""
 
 _HIDDEN = re.compile(r"https?://\S+|[\ud800-\udfff]+")
+_LINE_END = re.compile(r"[。！？]+[\"”’」』）)]*|\n")
+"""Where no answer goes on. The full stop of other languages also ends abbreviations."""
 
 Spans = Sequence[tuple[int, int]]
 
@@ -57,7 +60,7 @@ class Passage(NamedTuple):
     """One window of a text under a question, and where its tokens stand in the text.
 
     The window's tokens are ``tokens.ids[tokens.second:-1]``; ``offsets`` has a half-open span for each, ``breaks``
-    the places of those that begin a line.
+    the places of those that begin a line, or a sentence behind a Chinese one.
     """
 
     tokens: Tokens
@@ -208,10 +211,10 @@ class TextEncoder:
 
 
 def _line_starts(text: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
-    """Which tokens stand behind a line break, counted from the first."""
-    if "\n" not in text:
-        return []
-    return [i for i in range(1, len(offsets)) if "\n" in text[offsets[i - 1][1] : offsets[i][0]]]
+    """Which tokens begin a line, or a sentence behind a Chinese one, counted from the first."""
+    ends = (match.end() for match in _LINE_END.finditer(text))
+    starts = {bisect_right(offsets, end, key=lambda span: span[1]) for end in ends}
+    return sorted(start for start in starts if 0 < start < len(offsets))
 
 
 def _locate(encoding: Encoding, spans: Spans, mask: int) -> tuple[list[int], list[int]]:

@@ -130,7 +130,7 @@ class SpanReader(SpanDecoder):
 
 
 def lines(passages: Sequence[Passage], width: int) -> Tensor | None:
-    """In which line (b, w) of its text each token stands; None where no text has a second one."""
+    """In which line or Chinese sentence (b, w) of its text each token stands; None where no text has a second one."""
     if not any(passage.breaks for passage in passages):
         return None
     of_token = torch.zeros(len(passages), width, dtype=torch.long)
@@ -146,8 +146,8 @@ def best_spans(first: Tensor, last: Tensor, most: int, line: Tensor | None = Non
         first: scores (b, w) of each token as the first.
         last: the same as the last.
         most: k, or all that there are.
-        line: the line (b, w) that each token stands in. No answer leaves its own: words that a headline ends with and
-            those that its story begins with are no phrase.
+        line: the line or sentence (b, w) that each token stands in. No answer leaves its own: words that a headline
+            ends with and those that its story begins with are no phrase.
     """
     width = first.shape[1]
     scores = first[:, :, None] + last[:, None, :]  # (b, w, w)

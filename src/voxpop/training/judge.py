@@ -103,6 +103,9 @@ def judge_answers(stated: TaskProfile, parts: Parts, files: EncoderFiles, dtype:
     return Judged(metrics, {"decoding": decoding._asdict()})
 
 
+MISSED = 1.5
+"""An answer that is missed weighs so much against one that is given to no avail, which inference still checks."""
+
 RIGHT_OVERLAP = 0.5
 """A span counts as right, where a probability is fitted or judged, from this F1 with an accepted answer on."""
 
@@ -123,16 +126,17 @@ def best_threshold(
     margins: NDArray[np.float64], overlaps: NDArray[np.float64], unanswerable: NDArray[np.bool_]
 ) -> float:
     """The margin above which a span is given: where the F1 of questions that have an answer and the share of the others
-    that get none have the greatest harmonic mean, or the lowest such margin.
+    that get none have the greatest weighted harmonic mean (van Rijsbergen 1979, the first weighing ``MISSED`` times as
+    much), or the lowest such margin.
 
     Their plain mean follows how many questions without an answer are at hand, which nobody knows of a desk's, and is so
-    flat that it withholds a tenth of the answers for nothing. What is given too much is still checked by inference.
+    flat that it withholds a tenth of the answers for nothing.
     """
     order = np.argsort(-margins, kind="stable")
     # With the first k spans given, these are the sums of their overlaps, and of the unanswerable among the rest.
     given = np.concatenate([[0.0], np.cumsum(overlaps[order])]) / max(1, (~unanswerable).sum())
     withheld = 1 - np.concatenate([[0], np.cumsum(unanswerable[order])]) / max(1, unanswerable.sum())
-    both = 2 * given * withheld / np.maximum(given + withheld, 1e-12)
+    both = (1 + MISSED**2) * given * withheld / np.maximum(given + MISSED**2 * withheld, 1e-12)
     k = int(np.flatnonzero(both >= both.max())[-1])
     bounds = np.concatenate([[margins.max() + 1], margins[order], [margins.min() - 1]])
     return float((bounds[k] + bounds[k + 1]) / 2)
