@@ -52,7 +52,7 @@ def _entities(app: App, router: APIRouter) -> None:
             last = min(page.as_of, queries.watermark(connection) or page.as_of)
             rows = listing.entities(
                 connection,
-                model=model_versions.active(connection),
+                model=model_versions.active(connection, page.as_of),
                 since=last - timedelta(hours=24),
                 until=last,
                 as_of=page.as_of,
@@ -71,7 +71,7 @@ def _trends(app: App, router: APIRouter) -> None:
         entity: Entities = None,
         start: Start = None,
         end: End = None,
-        model: Annotated[Word | None, Query(description="A model version; default: the one that counts.")] = None,
+        model: Annotated[Word | None, Query(description="A model version; default: the one that counted then.")] = None,
         as_of: AsOf = None,
         cursor: Cursor = None,
         limit: Limit = 1000,
@@ -84,7 +84,7 @@ def _trends(app: App, router: APIRouter) -> None:
         page = Paged("trends", filters, as_of, cursor, tuple[str, datetime])
         with app.engine.connect() as connection:
             _require(connection, entity or ())
-            version = model or model_versions.active(connection)
+            version = model or model_versions.active(connection, page.as_of)
             span = {"start": start or ALWAYS[0], "end": end or ALWAYS[1], "as_of": page.as_of}
             asked = listing.Trends(model=version, entities=entity, **span)
             if format != "json":
@@ -185,7 +185,7 @@ def _claims(app: App, router: APIRouter) -> None:
             rows = listing.claims(
                 connection,
                 entity=entity,
-                model=model or model_versions.active(connection) or "",
+                model=model or model_versions.active(connection, page.as_of) or "",
                 start=start or ALWAYS[0],
                 end=end or ALWAYS[1],
                 as_of=page.as_of,
@@ -216,7 +216,7 @@ def _stories(app: App, router: APIRouter) -> None:
         page = Paged("stories", filters, as_of, cursor, tuple[datetime, str])
         with app.engine.connect() as connection:
             _require(connection, [entity])
-            model = model_versions.active(connection)
+            model = model_versions.active(connection, page.as_of)
             until = end or min(page.as_of, queries.watermark(connection) or page.as_of) + timedelta(microseconds=1)
             since = start or until - timedelta(days=14)
             span = Span([entity], model or "", since, until, page.as_of)
