@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from tests.api.conftest import claim, says
 from tests.store.samples import MODEL, document, reading, write
+from tests.test_alerting import raised
 from voxpop import jobs
 from voxpop.api.server import serving
 from voxpop.app import App
@@ -73,3 +74,13 @@ def test_a_promotion_leaves_what_was_known_before_it_as_it_was(api: httpx.Client
     following = get(api, "trends", **MARCH, limit=2, cursor=page["next"])["items"]
     assert page["items"] + following == before["trends"]["items"], "pages are of one version"
     assert [point["model"] for point in get(api, "trends", **MARCH)["items"]] == [NEW] * 3
+
+
+def test_an_alert_shows_the_cut_and_the_version_of_the_time(api: httpx.Client, engine: Engine) -> None:
+    raised(engine, "a1")
+    then = get(api, "alerts/a1")
+    raised(engine, "a1", cut=6.5, model=NEW)
+    assert (then["cut"], then["model"]) == (5.0, MODEL)
+    assert get(api, "alerts/a1", as_of=then["available_at"]) == then
+    now = get(api, "alerts/a1")
+    assert (now["cut"], now["model"], now["revision"]) == (6.5, NEW, 2)
