@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import msgspec
+import pandas as pd
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from tests.api.conftest import claim, says
-from tests.store.samples import MODEL, document, reading, write
+from tests.store.samples import MODEL, WINDOW, document, reading, write
 from tests.test_alerting import raised
-from voxpop import jobs
+from voxpop import jobs, pointintime
 from voxpop.api.server import serving
 from voxpop.app import App
 from voxpop.records import Entity
 from voxpop.settings import Settings
 from voxpop.store import models, trends, writer
+from voxpop.store.locks import commit_order, settled
 
 NEW = "test@2"
 MARCH = {"entity": "acme", "start": "2026-03-01T00:00:00Z", "end": "2026-04-01T00:00:00Z"}
@@ -84,3 +89,69 @@ def test_an_alert_shows_the_cut_and_the_version_of_the_time(api: httpx.Client, e
     assert get(api, "alerts/a1", as_of=then["available_at"]) == then
     now = get(api, "alerts/a1")
     assert (now["cut"], now["model"], now["revision"]) == (6.5, NEW, 2)
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[None]:
+    """Somebody else writes a fourth hour, and commits at the end."""
+    with engine.begin() as connection:
+        late = [reading(document("late", 3, "Acmetron has late news"), "neutral")]
+        writer.write_readings(connection, late, retells=lambda a, b: a == b, story_window=WINDOW)
+        trends.refresh(connection, MODEL)
+        yield
+
+
+def test_a_list_ends_below_what_is_still_being_written(api: httpx.Client, engine: Engine) -> None:
+    with writing(engine):
+        first = get(api, "trends", **MARCH)
+        page = get(api, "trends", **MARCH, limit=1)
+        ahead = get(api, "trends", **MARCH, as_of=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
+        assert len(first["items"]) == 3
+    now = get(api, "trends", **MARCH)
+    assert len(now["items"]) == 4
+    come = now["items"][-1]["available_at"]
+    for read in (first, page, ahead):
+        assert read["as_of"] < come < now["as_of"], "whoever goes on from there gets what was being written"
+        assert get(api, "trends", **MARCH, as_of=read["as_of"])["items"] == first["items"]
+    assert page["items"] + get(api, "trends", **MARCH, limit=9, cursor=page["next"])["items"] == first["items"]
+
+
+def test_a_time_that_a_list_was_read_at_stays_settled(api: httpx.Client, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("SELECT 1"))  # begins, and writes later
+        first = get(api, "trends", **MARCH)
+        commit_order(connection)
+        assert get(api, "trends", **MARCH)["as_of"] == first["as_of"]
+
+
+def test_history_ends_below_what_is_still_being_written(app: App, engine: Engine) -> None:
+    def history(as_of: datetime | str | None = None) -> pd.DataFrame:
+        return pointintime.history("acme", "2026-03-01", "2026-04-01", as_of, app=app)
+
+    with writing(engine):
+        frames = [history(), history(datetime.now(UTC) + timedelta(hours=1))]
+    now = history()
+    assert [len(frame) for frame in (*frames, now)] == [3, 3, 4]
+    for frame in frames:
+        assert datetime.fromisoformat(frame.attrs["as_of"]) < now["available_at"].max()
+        assert history(frame.attrs["as_of"]).equals(frame)
+
+
+def test_who_may_not_see_when_others_began_waits_until_they_have_committed(engine: Engine) -> None:
+    role = f"reader_{uuid.uuid4().hex[:8]}"
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {role}"))
+    with ThreadPoolExecutor(1) as pool, engine.connect() as reader:
+        reader.execute(text(f"SET LOCAL ROLE {role}"))
+        with engine.begin() as connection:
+            commit_order(connection)
+            waits = pool.submit(settled, reader)
+            with pytest.raises(TimeoutError):
+                waits.result(0.5)
+            last = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        assert waits.result(30) > last
+        with engine.begin() as connection:
+            connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+            commit_order(connection)  # the reader keeps no writer out
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP ROLE {role}"))
