@@ -41,6 +41,12 @@ def test_an_alert_is_listed_shown_taken_on_and_resolved(engine: Engine, voxpop: 
         ("acknowledged", "jane"),
         ("resolved", "joe"),
     ]
+    with engine.connect() as connection:
+        trail = [(row.what, row.about, row.who, row.person) for row in access.audited(connection)]
+    assert trail == [
+        ("alert resolved", alert, "joe", "shell:joe"),
+        ("alert acknowledged", alert, "jane", "shell:jane"),
+    ], "and no row of the move that was refused"
     assert "no alert begins with" in voxpop("alerts", "show", "ffff", code=1).stderr
 
 

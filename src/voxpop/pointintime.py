@@ -18,6 +18,7 @@ from voxpop.records import UNSURE_BELOW
 from voxpop.store import asof, gates
 from voxpop.store import models as model_versions
 from voxpop.store.asof import Known, Span
+from voxpop.store.locks import settled
 from voxpop.text import stories
 
 if TYPE_CHECKING:
@@ -51,10 +52,13 @@ def history(
         entities: ids or names.
         start: a time, a day, or either as ISO 8601; without a zone UTC is meant.
         end: likewise.
-        as_of: likewise; None: now.
+        as_of: likewise; None, and the latest: now, or when the oldest write under way began.
         kind: ``trends`` (a row for each entity and hour), ``opinions`` (each document and entity), ``claims`` or
             ``stories`` (first told in the span).
         app: the live objects to use; None: those of the settings in force.
+
+    Returns:
+        Rows, and as ``attrs["as_of"]`` the time as of which they are, in ISO 8601: as of it they stay the same.
 
     Raises:
         SettingError: nobody ever watched such an entity, a time is none, or there is no such kind.
@@ -70,15 +74,19 @@ def history(
         with live.engine.connect() as connection:
             asked = _span(connection, entities, start, end, as_of)
             if kind == "stories":
-                return pd.DataFrame(stories_known(connection, asked, window), columns=list(_STORY_COLUMNS))
-            found = {"trends": asof.trends, "opinions": asof.opinions, "claims": asof.claims}[kind](connection, asked)
-            return pd.DataFrame(found.rows, columns=found.columns)
+                frame = pd.DataFrame(stories_known(connection, asked, window), columns=list(_STORY_COLUMNS))
+            else:
+                known = {"trends": asof.trends, "opinions": asof.opinions, "claims": asof.claims}
+                found = known[kind](connection, asked)
+                frame = pd.DataFrame(found.rows, columns=found.columns)
+            frame.attrs["as_of"] = asked.as_of.isoformat()  # text, since Parquet takes attributes as JSON
+            return frame
 
 
 def _span(
     connection: Connection, entities: str | Iterable[str], start: Moment, end: Moment, as_of: Moment | None
 ) -> Span:
-    known = datetime.now(UTC) if as_of is None else _moment(as_of)
+    known = settled(connection, None if as_of is None else _moment(as_of))
     model = model_versions.active(connection, known)
     if model is None:
         raise StoreError("no document was read yet, so there is no history")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -31,11 +31,18 @@ def readmit(app: App, beginnings: Sequence[str] | None) -> Readmitted:
 
     Each is published before it is forgotten: a kill between the two publishes it again later, which folds away.
     """
+    done = [_again(app, rows) for rows in _asked(app, beginnings)]
+    return Readmitted(sum(one.replayed for one in done), sum(one.refused for one in done))
+
+
+def _asked(app: App, beginnings: Sequence[str] | None) -> Iterable[list[deadletters.Row]]:
+    if beginnings is None:
+        return deadletters.batches(app.engine, _BATCH)
     with app.engine.connect() as connection:
-        if beginnings is None:
-            rows = deadletters.listed(connection, None, _BATCH)[1]
-        else:
-            rows = [deadletters.one(connection, beginning) for beginning in beginnings]
+        return [[deadletters.one(connection, beginning) for beginning in beginnings]]
+
+
+def _again(app: App, rows: Sequence[deadletters.Row]) -> Readmitted:
     through, refused = [], 0
     for row in rows:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import threading
@@ -12,17 +13,22 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
 from tests.api.conftest import Desk
 from tests.store.samples import MODEL, document, reading, write
+from tests.test_alerting import raised
 from voxpop import alerting, jobs
 from voxpop.alertsfile import Rules
 from voxpop.api.live import Bell
+from voxpop.api.server import serving
+from voxpop.app import App
 from voxpop.cli import app as commands
 from voxpop.cli import review as review
 from voxpop.jobs import Job
-from voxpop.store import access, runs
+from voxpop.settings import Settings
+from voxpop.store import access, models, runs
 from voxpop.training import datasets
 
 QUIET = {"x-fragment": "1", "accept": "application/json"}
@@ -67,6 +73,22 @@ def test_an_alert_that_was_just_seen_cannot_be_taken_on_and_shows_no_button(desk
     answer = post(desk, f"alerts/{alert}/ack")
     assert answer.status_code == 409
     assert "not fired yet" in answer.json()["detail"]
+
+
+def test_every_alert_that_is_done_with_is_on_one_page_of_the_inbox(settings: Settings, engine: Engine) -> None:
+    """All alerts of slides fire at midnight."""
+    made = {raised(engine, f"a{n:02}") for n in range(45)}
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alerts SET state = 'resolved'"))
+        models.activate(connection, MODEL, "test")
+    with App(settings) as app, serving(app) as url:
+        seen, path = [], "alerts"
+        while path:
+            page = httpx.get(url + path, trust_env=False).text
+            seen += re.findall(r'href="/alerts/(a\d\d)"', page)
+            older = re.search(r'href="(\?before=[^"]+)"', page)
+            path = f"alerts{html.unescape(older[1])}" if older else ""
+    assert (len(seen), set(seen)) == (45, made)
 
 
 def test_whoever_has_the_name_of_an_office_does_not_hold_it(desk: Desk) -> None:

@@ -108,9 +108,9 @@ def test_an_alert_as_it_stood_with_its_moves(api: httpx.Client, store: Engine) -
     assert len(alert["evidence"]) >= 12
     before = datetime.now(UTC)
     with store.begin() as connection:
-        row = moves.Row("opened", before + timedelta(seconds=1), "jane", "on it")
+        row = moves.Row("opened", before + timedelta(microseconds=1), "jane", "on it")
         moves.append(connection, alert["id"], len(alert["moves"]) + 1, [row])
-    later = (before + timedelta(seconds=2)).isoformat()
+    later = datetime.now(UTC).isoformat()
     assert api.get(f"alerts/{alert['id']}", params={"as_of": later}).json()["moves"][-1]["who"] == "jane"
     then = api.get(f"alerts/{alert['id']}", params={"as_of": before.isoformat()}).json()
     assert then["moves"] == alert["moves"]

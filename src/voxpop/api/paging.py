@@ -9,18 +9,24 @@ from typing import Annotated, Any, Final
 import msgspec
 from fastapi import Depends, Path, Query, Request, Response
 from fastapi.routing import APIRoute
+from sqlalchemy import Connection
 
 from voxpop.api import conditional, cursors
 from voxpop.api.cursors import Place
 from voxpop.api.shapes import Moment, Word
 from voxpop.errors import Refused
+from voxpop.store.locks import settled
 
 ALWAYS: Final = (datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")]
 Cursor = Annotated[str | None, Query(max_length=4096, description="`next` of the page before.")]
 AsOf = Annotated[
-    Moment | None, Query(description="Only what was known then; default: now.", examples=["2026-03-15T09:30:00Z"])
+    Moment | None,
+    Query(
+        description="Only what was known then; default, and the latest: now, or when the oldest write under way began.",
+        examples=["2026-03-15T09:30:00Z"],
+    ),
 ]
 Entities = Annotated[list[Word] | None, Query(max_length=100, description="Ids; repeat it for several. Default: all.")]
 One = Annotated[Word, Query(description="Id of an entity.", examples=["acme"])]
@@ -33,15 +39,28 @@ class Paged:
     """One page of one question.
 
     Attributes:
-        as_of: what is asked for, else what the cursor says, else now.
+        as_of: what the cursor says, else what is asked for, else now; with a store no later than it is settled.
         after: the key of the last row of the page before; None: this is the first.
     """
 
-    def __init__(self, of: str, filters: dict[str, Any], as_of: datetime | None, cursor: str | None, kind: Any) -> None:
+    def __init__(
+        self,
+        of: str,
+        filters: dict[str, Any],
+        as_of: datetime | None,
+        cursor: str | None,
+        kind: Any,
+        store: Connection | None = None,
+    ) -> None:
+        """A page; ``store`` is given where rows become available in commit order, and not as people write them."""
         self._question = cursors.question(of, {**filters, "as_of": as_of})
-        self.as_of, self.after = as_of or datetime.now(UTC), None
+        self.after = None
         if cursor is not None:
             self.as_of, self.after = cursors.read(cursor, self._question, kind)
+        elif store is not None:
+            self.as_of = settled(store, as_of)
+        else:
+            self.as_of = as_of or datetime.now(UTC)
 
     def answer(
         self, request: Request, rows: Sequence[dict[str, Any]], limit: int, key: Callable[[dict[str, Any]], Any]

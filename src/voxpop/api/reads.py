@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
@@ -23,6 +23,7 @@ from voxpop.store import alerts as stored_alerts
 from voxpop.store import gates, listing, moves, people, queries
 from voxpop.store import models as model_versions
 from voxpop.store.asof import Span
+from voxpop.store.locks import settled
 
 MOST_STORY_DAYS: Final = 92
 MOST_STORY_DOCUMENTS: Final = 20_000
@@ -47,12 +48,12 @@ def _entities(app: App, router: APIRouter) -> None:
         limit: Limit = 100,
     ) -> Response:
         """Who is watched, by id, with what was told of them on the last day that is known."""
-        page = Paged("entities", {"active": active, "sector": sector}, as_of, cursor, str)
         with app.engine.connect() as connection:
+            page = Paged("entities", {"active": active, "sector": sector}, as_of, cursor, str, connection)
             last = min(page.as_of, queries.watermark(connection) or page.as_of)
             rows = listing.entities(
                 connection,
-                model=model_versions.active(connection),
+                model=model_versions.active(connection, page.as_of),
                 since=last - timedelta(hours=24),
                 until=last,
                 as_of=page.as_of,
@@ -71,7 +72,7 @@ def _trends(app: App, router: APIRouter) -> None:
         entity: Entities = None,
         start: Start = None,
         end: End = None,
-        model: Annotated[Word | None, Query(description="A model version; default: the one that counts.")] = None,
+        model: Annotated[Word | None, Query(description="A model version; default: the one that counted then.")] = None,
         as_of: AsOf = None,
         cursor: Cursor = None,
         limit: Limit = 1000,
@@ -81,10 +82,10 @@ def _trends(app: App, router: APIRouter) -> None:
     ) -> Response:
         """Stories, sentiment and reach of entities by the hour, by entity and start."""
         filters = {"entity": entity, "start": start, "end": end, "model": model}
-        page = Paged("trends", filters, as_of, cursor, tuple[str, datetime])
         with app.engine.connect() as connection:
+            page = Paged("trends", filters, as_of, cursor, tuple[str, datetime], connection)
             _require(connection, entity or ())
-            version = model or model_versions.active(connection)
+            version = model or model_versions.active(connection, page.as_of)
             span = {"start": start or ALWAYS[0], "end": end or ALWAYS[1], "as_of": page.as_of}
             asked = listing.Trends(model=version, entities=entity, **span)
             if format != "json":
@@ -108,8 +109,8 @@ def _alerts(app: App, router: APIRouter) -> None:
     ) -> Response:
         """Alerts by the time at which they fired, the last first, with evidence and moves."""
         filters = {"entity": entity, "rule": rule, "state": state, "start": start, "end": end}
-        page = Paged("alerts", filters, as_of, cursor, tuple[datetime, str])
         with app.engine.connect() as connection:
+            page = Paged("alerts", filters, as_of, cursor, tuple[datetime, str], connection)
             rows = listing.alerts(
                 connection,
                 as_of=page.as_of,
@@ -128,8 +129,8 @@ def _alert(app: App, router: APIRouter) -> None:
     @router.get("/alerts/{alert}", response_model=shapes.Alert, tags=["read"])
     def alert(request: Request, alert: AlertId, as_of: AsOf = None) -> Response:
         """One alert."""
-        when = as_of or datetime.now(UTC)
         with app.engine.connect() as connection:
+            when = settled(connection, as_of)
             rows = listing.alerts(connection, as_of=when, start=ALWAYS[0], end=ALWAYS[1], id=alert, limit=1)
         if not rows:
             raise HTTPException(404, "there is no such alert")
@@ -179,13 +180,13 @@ def _claims(app: App, router: APIRouter) -> None:
     ) -> Response:
         """What documents claim about an entity, word for word, the last published first."""
         filters = {"entity": entity, "question": question, "start": start, "end": end, "model": model}
-        page = Paged("claims", filters, as_of, cursor, tuple[datetime, str, str])
         with app.engine.connect() as connection:
+            page = Paged("claims", filters, as_of, cursor, tuple[datetime, str, str], connection)
             _require(connection, [entity])
             rows = listing.claims(
                 connection,
                 entity=entity,
-                model=model or model_versions.active(connection) or "",
+                model=model or model_versions.active(connection, page.as_of) or "",
                 start=start or ALWAYS[0],
                 end=end or ALWAYS[1],
                 as_of=page.as_of,
@@ -213,10 +214,10 @@ def _stories(app: App, router: APIRouter) -> None:
         publication where that is earlier.
         """
         filters = {"entity": entity, "start": start, "end": end}
-        page = Paged("stories", filters, as_of, cursor, tuple[datetime, str])
         with app.engine.connect() as connection:
+            page = Paged("stories", filters, as_of, cursor, tuple[datetime, str], connection)
             _require(connection, [entity])
-            model = model_versions.active(connection)
+            model = model_versions.active(connection, page.as_of)
             until = end or min(page.as_of, queries.watermark(connection) or page.as_of) + timedelta(microseconds=1)
             since = start or until - timedelta(days=14)
             span = Span([entity], model or "", since, until, page.as_of)

@@ -130,12 +130,13 @@ def resolve(alert: Alert, by: Who = "") -> None:
 def _person(beginning: str, kind: Any, by: str) -> None:
     from voxpop import alerting
     from voxpop.app import App
-    from voxpop.store.access import at_the_shell
+    from voxpop.store import access
 
     with told(), App() as live, live.engine.begin() as connection:
-        alert, who = _id(connection, beginning), by or getpass.getuser()
-        alerting.by_person(connection, _rules(live.settings), alert, kind, at_the_shell(who), datetime.now(UTC))
-        console.print(f"{alert[:_SHORT]} {kind} by {who}")
+        alert, person = _id(connection, beginning), access.at_the_shell(by or getpass.getuser())
+        alerting.by_person(connection, _rules(live.settings), alert, kind, person, datetime.now(UTC))
+        access.audit(connection, person.name, f"alert {kind}", alert, person=person.id)
+        console.print(f"{alert[:_SHORT]} {kind} by {person.name}")
 
 
 @alerts_app.command(epilog="Example: voxpop alerts silence --entity acme --for 8h --reason 'the sale is known'")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Engine, delete, func, select, tuple_
 
 from voxpop.errors import StoreError
 from voxpop.store.tables import dead_letters
@@ -35,6 +35,23 @@ def listed(connection: Connection, stage: str | None, limit: int) -> tuple[int, 
         select(*_COLUMNS).where(*where).order_by(dead_letters.c.received_at.desc(), dead_letters.c.id).limit(limit)
     )
     return total, [Row(*row) for row in rows]
+
+
+def batches(engine: Engine, size: int) -> Iterator[list[Row]]:
+    """All that are there, the newest first, some at a time; those that come in meanwhile are not among them.
+
+    No transaction is open while the caller works on a batch, and it may remove what it has seen.
+    """
+    key = tuple_(dead_letters.c.received_at, dead_letters.c.id)
+    query = select(*_COLUMNS).order_by(dead_letters.c.received_at.desc(), dead_letters.c.id.desc()).limit(size)
+    further = query
+    while True:
+        with engine.connect() as connection:
+            rows = [Row(*row) for row in connection.execute(further)]
+        if not rows:
+            return
+        yield rows
+        further = query.where(key < (rows[-1].received_at, rows[-1].id))
 
 
 def one(connection: Connection, beginning: str) -> Row:

@@ -33,9 +33,9 @@ _OPEN = text(
 _OVER = text(
     f"SELECT alert_id, entity_id, phase, fired_at FROM ({_PHASES}) p"  # noqa: S608
     " WHERE (phase = 'resolved' OR (state <> 'firing' AND phase = 'pending'))"
-    " AND (CAST(:before AS timestamptz) IS NULL OR fired_at < :before)"
+    " AND (CAST(:at AS timestamptz) IS NULL OR (fired_at, alert_id) < (:at, :id))"
     " AND (CAST(:entity AS text) IS NULL OR entity_id = :entity)"
-    " ORDER BY fired_at DESC, alert_id LIMIT :limit"
+    " ORDER BY fired_at DESC, alert_id DESC LIMIT :limit"
 )
 _WAITING = text(
     f"SELECT count(*) FROM ({_PHASES} WHERE a.state = 'firing' OR m.phase IS NOT NULL) p"  # noqa: S608
@@ -55,15 +55,16 @@ def waiting(connection: Connection) -> int:
 
 
 def over(
-    connection: Connection, limit: int, *, before: datetime | None = None, entity: str | None = None
+    connection: Connection, limit: int, *, after: tuple[datetime, str] | None = None, entity: str | None = None
 ) -> list[Lying]:
     """Those that are done with, the newest first.
 
     Args:
-        before: only those that fired earlier.
+        after: time and id of the last alert of the page before; many fire at one moment, such as midnight.
         entity: only those about this entity.
     """
-    rows = connection.execute(_OVER, {"limit": limit, "before": before, "entity": entity})
+    at, last = after or (None, None)
+    rows = connection.execute(_OVER, {"limit": limit, "at": at, "id": last, "entity": entity})
     return [Lying(*row) for row in rows]
 
 

@@ -104,7 +104,7 @@ def all_trends(connection: Connection, asked: Trends, rows: int = 5000) -> Itera
 
 _ALERTS = text(
     "SELECT a.alert_id AS id, a.entity_id AS entity, a.rule, r.state, a.fired_at, a.window_start, r.last_at, r.score,"
-    " a.cut, r.hours, r.stories, r.negative_stories, r.unread_stories, r.expected, r.reach, a.model,"
+    " r.cut, r.hours, r.stories, r.negative_stories, r.unread_stories, r.expected, r.reach, r.model,"
     " r.documents AS evidence, r.available_at, r.reconstructed, r.revision FROM alerts a"
     " JOIN LATERAL (SELECT * FROM alert_revisions v WHERE v.alert_id = a.alert_id AND v.available_at <= :as_of"
     "  ORDER BY v.revision DESC LIMIT 1) r ON true"

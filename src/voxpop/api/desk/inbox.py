@@ -39,11 +39,11 @@ def routes(desk: Desk) -> APIRouter:
 def _inbox(desk: Desk, router: APIRouter) -> None:
     @router.get("/alerts", response_class=HTMLResponse)
     def inbox_page(
-        request: Request, caller: Viewer, severity: str = "", before: datetime | None = None
+        request: Request, caller: Viewer, severity: str = "", before: datetime | None = None, last: str = ""
     ) -> HTMLResponse:
         with desk.engine.connect() as connection:
             lying = [] if before else inbox.open_alerts(connection)
-            over = inbox.over(connection, _OVER, before=before)
+            over = inbox.over(connection, _OVER, after=(before, last) if before else None)
             found = desk.shown(connection, [one.alert for one in (*lying, *over)])
             first = desk.first_of(connection, caller)
             silences = [
@@ -61,7 +61,7 @@ def _inbox(desk: Desk, router: APIRouter) -> None:
             waits=[one for one in lively if one.phase != "acknowledged"],
             taken=[one for one in lively if one.phase == "acknowledged"],
             over=[one for one in found if one.alert.id in done_with],
-            older=over[-1].fired_at.isoformat() if len(over) == _OVER else "",
+            older=over[-1] if len(over) == _OVER else None,
             paging=before is not None,
             first=first,
             silences=silences,
