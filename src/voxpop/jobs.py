@@ -67,6 +67,8 @@ class Job:
     """Marks a window to be worked on again, where a scheduler asks for it; else the job knows what is left to do."""
     model: bool = True
     """Whether it works on what a model has read: until one has, it is left out."""
+    apart: bool = False
+    """Whether it waits for servers of strangers: its rounds are its own, so that no other job waits for it."""
 
 
 def reopen_trends(around: Surroundings, window: Window) -> None:
@@ -230,7 +232,7 @@ _MOST_SAID = 300
 
 
 JOBS: tuple[Job, ...] = (
-    Job(name="feeds", every=timedelta(seconds=15), function=poll_feeds, model=False),
+    Job(name="feeds", every=timedelta(seconds=15), function=poll_feeds, model=False, apart=True),
     Job(name="relink", every=timedelta(minutes=1), function=relink),
     Job(name="trends", every=timedelta(minutes=1), function=refresh_trends, reopen=reopen_trends),
     Job(name="calibrate", every=timedelta(hours=1), function=calibrate),
