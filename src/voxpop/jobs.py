@@ -29,8 +29,8 @@ from voxpop.settings import Settings
 from voxpop.signals.windows import Window, hour_of
 from voxpop.sources import feeds
 from voxpop.stages import document_message
+from voxpop.store import deliveries, rereading, runs, trends
 from voxpop.store import feeds as stored_feeds
-from voxpop.store import rereading, runs, trends
 from voxpop.text import stories
 from voxpop.text.entities import Linker
 from voxpop.text.mask import mask
@@ -140,11 +140,15 @@ def _relinked(document: Document, mentions: tuple[Mention, ...], version: str) -
     )
 
 
+_ATTEMPTS = 20
+"""Attempts at a message that are kept, the last ones: what never answers is tried again every hour."""
+
+
 def expire(around: Surroundings, now: datetime) -> int:
-    """Deletes raw items, dead letters and documents that are older than the settings allow."""
+    """Deletes raw items, dead letters and documents that are older than the settings allow, and attempts to send."""
     before = now - timedelta(days=around.settings.raw_days)
     with around.engine.begin() as connection:
-        done = rereading.expire_raw(connection, before)
+        done = rereading.expire_raw(connection, before) + deliveries.prune_log(connection, _ATTEMPTS)
     return done + retention.expire(around.engine, around.settings, now)
 
 
