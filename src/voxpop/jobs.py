@@ -8,13 +8,14 @@ only saves reading it again.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from voxpop import alarms, alerting, alertsfile, retention
@@ -154,7 +155,7 @@ def expire(around: Surroundings, now: datetime) -> int:
 
 def poll_feeds(around: Surroundings, now: datetime) -> int:
     """Polls each kept feed whose turn it is; one that fails is noted and the others go on."""
-    done, pause = 0, timedelta(seconds=around.settings.feed_interval_seconds)
+    done, pause, began = 0, timedelta(seconds=around.settings.feed_interval_seconds), time.monotonic()
     with around.engine.connect() as connection:
         due = [k for k in stored_feeds.kept(connection) if k.polled_at is None or now - k.polled_at >= pause]
     for kept in due:
@@ -169,6 +170,8 @@ def poll_feeds(around: Surroundings, now: datetime) -> int:
             error = str(failure)
         with around.engine.begin() as connection:
             stored_feeds.polled(connection, kept.name, now, state, error)
+            at = now + timedelta(seconds=time.monotonic() - began)  # other feeds may have taken long
+            stored_feeds.note_polling(connection, at, 2 * pause + _SETTLED)
     return done
 
 
@@ -189,7 +192,24 @@ def raise_by_drift(around: Surroundings, now: datetime) -> int:
 def raise_silences(around: Surroundings, now: datetime) -> int:
     """Stores the alerts of sources that fell silent."""
     with around.engine.begin() as connection:
-        return rules.raise_silences(connection, around.model)
+        return rules.raise_silences(connection, around.model, _asked_in_vain(connection, now))
+
+
+_SETTLED = timedelta(hours=1)
+"""After a start, or when the machine wakes, the network may not be up yet, and what the feeds tell is to be read."""
+
+
+def _asked_in_vain(connection: Connection, now: datetime) -> dict[str, datetime]:
+    """Up to when each feed was polled that has brought nothing new for a day; none until polling has settled."""
+    since, found = stored_feeds.polling_since(connection), {}
+    for kept in stored_feeds.kept(connection):
+        if since is None or kept.polled_at is None:
+            continue
+        at = min(now, kept.polled_at)
+        brought = [entry.first for entry in msgspec.convert(kept.state, feeds.FeedState).seen.values()]
+        if at - since >= _SETTLED and all(at - first >= rules.QUIET for first in brought):
+            found[kept.name] = at  # what it brought before has long been read
+    return found
 
 
 def notify(around: Surroundings, now: datetime) -> int:
