@@ -274,6 +274,25 @@ def test_a_receiver_that_left_the_file_is_no_reason_to_lose_its_message(
     assert told(site) == [("desk", "firing")] * 2
 
 
+def test_what_waits_for_a_receiver_that_is_gone_for_good_is_given_up(
+    engine: Engine, site: Hook, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    r = rules(site, "repeat_hours = 0\n")
+    raised(engine, "a1")
+    site.answers = [503]
+    run(engine, r, tmp_path, 1)
+    without = Rules(receivers={"boss": r.receivers["boss"]}, routes=r.routes)
+    for hours in (1, 26, 28, 30):
+        run(engine, without, tmp_path, 60 * hours)
+    run(engine, r, tmp_path, 60 * 32)
+    assert told(site) == [("desk", "firing")], "a receiver of that name is not told days later"
+    with engine.connect() as connection:
+        (outcome,) = deliveries.of_alerts(connection, ["a1"])
+    assert (outcome.state, outcome.tries) == ("dropped", 2)
+    assert outcome.said == "the alerts file names no receiver 'desk' any more"
+    assert [one.message for one in caplog.records].count(f"1 messages are given up: {outcome.said}") == 1
+
+
 def test_after_a_restored_backup_nothing_is_sent_until_it_is_released(
     engine: Engine, site: Hook, tmp_path: Path
 ) -> None:

@@ -16,7 +16,8 @@ from voxpop.log.base import Log, open_log
 from voxpop.records import TOPICS, DeadLetter, Document, Entity, decode
 from voxpop.settings import Settings
 from voxpop.sources.fetch import Fetcher
-from voxpop.store import alerts, writer
+from voxpop.store import alerts, deliveries, writer
+from voxpop.store.deliveries import Delivery
 from voxpop.text.entities import Linker
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
@@ -234,3 +235,17 @@ def test_raw_records_expire_once_every_group_has_read_them(engine: Engine, aroun
     with engine.begin() as connection:
         connection.execute(text("UPDATE positions SET next_offset = 1"))
     assert jobs.expire(around, today) == 1
+
+
+def test_of_the_attempts_at_a_message_the_last_ones_are_kept(engine: Engine, around: Surroundings) -> None:
+    with engine.begin() as connection:
+        for key, tries in (("dead", 25), ("fine", 1)):
+            message = Delivery(key, "desk", "group", "firing", [], "subject", "body", "warning", {})
+            deliveries.queue(connection, message, NOW)
+            for _ in range(tries):
+                deliveries.attempted(connection, key, NOW, sent=key == "fine", said="no answer")
+    assert [jobs.expire(around, NOW) for _ in range(2)] == [5, 0]
+    with engine.begin() as connection:
+        deliveries.attempted(connection, "dead", NOW, sent=False, said="no answer")
+        kept = connection.execute(text("SELECT key, number FROM delivery_log ORDER BY key, number")).all()
+    assert [tuple(row) for row in kept] == [*(("dead", n) for n in range(6, 27)), ("fine", 1)]

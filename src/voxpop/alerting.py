@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 NO_ROUTE = "no route takes it"
 REPORT = "report_id"
 """Where the data of a message name the report that it brings."""
+UNKNOWN_KEPT = timedelta(days=1)
+"""How long a message waits whose receiver the alerts file does not name: it may have been left out by mistake."""
 _MOST_CITED = 3
 _MOST_SENT = 100
 """In one round, so that other jobs get their turn."""
@@ -279,6 +281,7 @@ class Sent(NamedTuple):
 
 def send(engine: Engine, rules: Rules, home: Path, now: datetime) -> Sent:
     """Sends what is due, one message a transaction; a receiver that fails is left alone until the next round."""
+    _drop_unknown(engine, rules, now)
     sent, failing = 0, set[str]()
     while sent < _MOST_SENT:
         with engine.begin() as connection:
@@ -297,6 +300,19 @@ def send(engine: Engine, rules: Rules, home: Path, now: datetime) -> Sent:
     return Sent(sent, len(failing))
 
 
+def _drop_unknown(engine: Engine, rules: Rules, now: datetime) -> None:
+    """Gives up the messages that nobody can receive any more; else they would be tried for ever."""
+    with engine.begin() as connection:
+        for receiver in deliveries.unknown(connection, rules.receivers, now - UNKNOWN_KEPT):
+            said = _unknown(receiver)
+            count = deliveries.drop_of(connection, receiver, now - UNKNOWN_KEPT, said)
+            logger.warning("%d messages are given up: %s", count, said)
+
+
+def _unknown(receiver: str) -> str:
+    return f"the alerts file names no receiver {receiver!r} any more"
+
+
 def _files_of(connection: Connection, delivery: Delivery) -> dict[str, Any]:
     """HTML and files of a message that brings a report; nothing for others."""
     report = reports.load(connection, delivery.data.get(REPORT, ""))
@@ -309,7 +325,7 @@ def _files_of(connection: Connection, delivery: Delivery) -> dict[str, Any]:
 def _attempt(rules: Rules, delivery: Delivery, now: datetime, files: dict[str, Any]) -> tuple[bool, str]:
     receiver = rules.receivers.get(delivery.receiver)
     if receiver is None:
-        return False, f"the alerts file names no receiver {delivery.receiver!r} any more"
+        return False, _unknown(delivery.receiver)
     fields = {name: getattr(delivery, name) for name in ("key", "subject", "body", "gravity", "data")}
     try:
         return True, notify.deliver(receiver, Message(**fields, **files), now)

@@ -8,13 +8,14 @@ only saves reading it again.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from voxpop import alarms, alerting, alertsfile, retention
@@ -29,8 +30,8 @@ from voxpop.settings import Settings
 from voxpop.signals.windows import Window, hour_of
 from voxpop.sources import feeds
 from voxpop.stages import document_message
+from voxpop.store import deliveries, rereading, runs, trends
 from voxpop.store import feeds as stored_feeds
-from voxpop.store import rereading, runs, trends
 from voxpop.text import stories
 from voxpop.text.entities import Linker
 from voxpop.text.mask import mask
@@ -67,6 +68,8 @@ class Job:
     """Marks a window to be worked on again, where a scheduler asks for it; else the job knows what is left to do."""
     model: bool = True
     """Whether it works on what a model has read: until one has, it is left out."""
+    apart: bool = False
+    """Whether it waits for servers of strangers: its rounds are its own, so that no other job waits for it."""
 
 
 def reopen_trends(around: Surroundings, window: Window) -> None:
@@ -138,17 +141,21 @@ def _relinked(document: Document, mentions: tuple[Mention, ...], version: str) -
     )
 
 
+_ATTEMPTS = 20
+"""Attempts at a message that are kept, the last ones: what never answers is tried again every hour."""
+
+
 def expire(around: Surroundings, now: datetime) -> int:
-    """Deletes raw items, dead letters and documents that are older than the settings allow."""
+    """Deletes raw items, dead letters and documents that are older than the settings allow, and attempts to send."""
     before = now - timedelta(days=around.settings.raw_days)
     with around.engine.begin() as connection:
-        done = rereading.expire_raw(connection, before)
+        done = rereading.expire_raw(connection, before) + deliveries.prune_log(connection, _ATTEMPTS)
     return done + retention.expire(around.engine, around.settings, now)
 
 
 def poll_feeds(around: Surroundings, now: datetime) -> int:
     """Polls each kept feed whose turn it is; one that fails is noted and the others go on."""
-    done, pause = 0, timedelta(seconds=around.settings.feed_interval_seconds)
+    done, pause, began = 0, timedelta(seconds=around.settings.feed_interval_seconds), time.monotonic()
     with around.engine.connect() as connection:
         due = [k for k in stored_feeds.kept(connection) if k.polled_at is None or now - k.polled_at >= pause]
     for kept in due:
@@ -163,6 +170,8 @@ def poll_feeds(around: Surroundings, now: datetime) -> int:
             error = str(failure)
         with around.engine.begin() as connection:
             stored_feeds.polled(connection, kept.name, now, state, error)
+            at = now + timedelta(seconds=time.monotonic() - began)  # other feeds may have taken long
+            stored_feeds.note_polling(connection, at, 2 * pause + _SETTLED)
     return done
 
 
@@ -183,7 +192,24 @@ def raise_by_drift(around: Surroundings, now: datetime) -> int:
 def raise_silences(around: Surroundings, now: datetime) -> int:
     """Stores the alerts of sources that fell silent."""
     with around.engine.begin() as connection:
-        return rules.raise_silences(connection, around.model)
+        return rules.raise_silences(connection, around.model, _asked_in_vain(connection, now))
+
+
+_SETTLED = timedelta(hours=1)
+"""After a start, or when the machine wakes, the network may not be up yet, and what the feeds tell is to be read."""
+
+
+def _asked_in_vain(connection: Connection, now: datetime) -> dict[str, datetime]:
+    """Up to when each feed was polled that has brought nothing new for a day; none until polling has settled."""
+    since, found = stored_feeds.polling_since(connection), {}
+    for kept in stored_feeds.kept(connection):
+        if since is None or kept.polled_at is None:
+            continue
+        at = min(now, kept.polled_at)
+        brought = [entry.first for entry in msgspec.convert(kept.state, feeds.FeedState).seen.values()]
+        if at - since >= _SETTLED and all(at - first >= rules.QUIET for first in brought):
+            found[kept.name] = at  # what it brought before has long been read
+    return found
 
 
 def notify(around: Surroundings, now: datetime) -> int:
@@ -230,7 +256,7 @@ _MOST_SAID = 300
 
 
 JOBS: tuple[Job, ...] = (
-    Job(name="feeds", every=timedelta(seconds=15), function=poll_feeds, model=False),
+    Job(name="feeds", every=timedelta(seconds=15), function=poll_feeds, model=False, apart=True),
     Job(name="relink", every=timedelta(minutes=1), function=relink),
     Job(name="trends", every=timedelta(minutes=1), function=refresh_trends, reopen=reopen_trends),
     Job(name="calibrate", every=timedelta(hours=1), function=calibrate),

@@ -74,7 +74,13 @@ def run(
                     _once(around, job, settle)
         else:
             _catch_up(app, workers, stop, progress)
-            tick(JOBS, lambda _: _by_what_counts(app, around), stop, progress=lambda: _report(app, workers, progress))
+            tick(
+                JOBS,
+                lambda _: _by_what_counts(app, around),
+                stop,
+                progress=lambda: _report(app, workers, progress),
+                drain_seconds=app.settings.drain_seconds,
+            )
             seconds = time.monotonic() - started
     documents, refused = workers[-1].records, sum(w.dead for w in workers)
     return Figures(documents, refused, seconds, documents / seconds)
@@ -102,7 +108,9 @@ def schedule(app: App, names: Sequence[str], stop: threading.Event) -> None:
             model = model_versions.active(connection)
         return None if model is None and job.model else app.surroundings(model or "")
 
-    tick([job for job in JOBS if not names or job.name in names], around, stop)
+    _ = app.log  # opened once, before there are threads that use it
+    wanted = [job for job in JOBS if not names or job.name in names]
+    tick(wanted, around, stop, drain_seconds=app.settings.drain_seconds)
 
 
 def _start(threads: ExitStack, workers: Sequence[Worker], stop: threading.Event) -> None:
@@ -147,13 +155,48 @@ def tick(
     around: Callable[[Job], Surroundings | None],
     stop: threading.Event,
     progress: Callable[[], int] = lambda: 0,
+    *,
+    drain_seconds: float,
 ) -> None:
     """Runs each job at its cadence where it has surroundings, until ``stop`` is set.
 
     All cadences are counted from one start, so that jobs of the same one fall due together, however long others have
-    kept them, and run in the order of ``jobs``: each works at once on what the one before it has stored. One that
-    fails is logged and comes again; the others go on.
+    kept them, and run in the order of ``jobs``: each works at once on what the one before it has stored. A job that is
+    ``apart`` has a thread of its own and keeps no other waiting. One that fails is logged and comes again; the others
+    go on.
+
+    Args:
+        drain_seconds: how long such a thread is waited for in the end; what it is at then, it leaves as after a kill.
     """
+    threads = [
+        threading.Thread(target=_rounds, args=([job], around, stop), name=job.name, daemon=True)
+        for job in jobs
+        if job.apart
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        _rounds([job for job in jobs if not job.apart], around, stop, progress)
+    finally:
+        stop.set()
+        _leave(threads, drain_seconds)
+
+
+def _leave(threads: Sequence[threading.Thread], seconds: float) -> None:
+    """Waits so long for the threads to end."""
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            logger.warning("job %s: not done within %.0f s; it begins anew with the next start", thread.name, seconds)
+
+
+def _rounds(
+    jobs: Sequence[Job],
+    around: Callable[[Job], Surroundings | None],
+    stop: threading.Event,
+    progress: Callable[[], int] = lambda: 0,
+) -> None:
     due = dict.fromkeys((job.name for job in jobs), datetime.now(UTC))
     while not stop.wait(1.0):
         progress()

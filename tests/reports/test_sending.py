@@ -21,6 +21,7 @@ from voxpop import alerting, alertsfile
 from voxpop.alertsfile import Rules
 from voxpop.cli import report as _commands  # noqa: F401 - which registers itself
 from voxpop.jobs import JOBS, Surroundings
+from voxpop.records import digest
 from voxpop.reports import jobs
 from voxpop.store import epoch
 
@@ -116,6 +117,35 @@ def test_a_receiver_that_is_away_gets_it_later_under_the_same_key(
     assert body["notice"] == "report"
     assert body["report"]["title"] == "晨报：全部监测对象"
     assert body["report"]["sections"][0]["entries"][0]["head"] == "Acmetron"
+
+
+def test_reports_of_one_window_in_other_words_are_each_sent_once(
+    around: Surroundings, engine: Engine, site: Hook, tmp_path: Path
+) -> None:
+    known(around, engine)
+    receiver = f'[receivers.desk]\nwebhook = "{site.url}"\nsecret = "s3cret"\n'
+    others = ('lang = "zh"\n', 'zone = "Africa/Abidjan"\n')  # whose clocks are those of UTC
+    around = mailed(around, tmp_path, receiver, MORNING + "".join(MORNING + other for other in others))
+    assert jobs.morning(around, SOON) == 3
+    assert jobs.morning(around, SOON + timedelta(minutes=5)) == 0
+    alerting.send(engine, rules(around), tmp_path, SOON)
+    assert len({json.loads(post.body)["report"]["subtitle"] for post in site.posts}) == len(site.posts) == 3
+    with engine.connect() as connection:
+        stored = connection.execute(text("SELECT lang, html LIKE '%Africa/Abidjan%' FROM reports ORDER BY 1, 2")).all()
+    assert [tuple(row) for row in stored] == [("en", False), ("en", True), ("zh", False)]
+
+
+def test_what_an_earlier_version_sent_is_not_sent_again(
+    around: Surroundings, engine: Engine, office: PostOffice, tmp_path: Path
+) -> None:
+    known(around, engine)
+    around = mailed(around, tmp_path, desk(office), MORNING)
+    assert jobs.morning(around, SOON) == 1
+    former = digest("report", "morning", "all", (END - timedelta(days=1)).isoformat(), END.isoformat(), "desk")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE deliveries SET key = :key"), {"key": former})
+        connection.execute(text("DELETE FROM reports"))
+    assert jobs.morning(around, SOON + timedelta(minutes=5)) == 0
 
 
 def test_nothing_is_sent_where_nothing_happened_unless_it_is_asked_for(

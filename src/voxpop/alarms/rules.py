@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import ceil, log
 from typing import NamedTuple
@@ -171,15 +171,22 @@ def _slid(stream: Stream, one: Slide, entity: str, since: datetime, until: datet
     return alerts.save(stream.connection, alert, "firing" if end == until else "resolved", end)
 
 
-def raise_silences(connection: Connection, model: str) -> int:
-    """Stores an alert for each source that fell silent, to operators; its entity is the source. How many are new."""
+def raise_silences(connection: Connection, model: str, asked: Mapping[str, datetime] | None = None) -> int:
+    """Stores an alert for each source that fell silent, to operators; its entity is the source. How many are new.
+
+    Args:
+        asked: up to when each source that is a feed was asked and had nothing to say. Of another it is known only up to
+            the watermark, which stands still once nobody speaks.
+    """
     span = alerts.span(connection)
     if span is None:
         return 0
+    asked = asked or {}
     stream, since, new = Stream(connection, model, *span), span[1] - BACK, 0
     known = alerts.raised(connection, FEED, since)
     for heard in counts.gaps(connection, since, LONG):
-        gaps = [Gap(*gap) for gap in heard.gaps] + [Gap(heard.documents - 1, heard.last, stream.last)]
+        until = max(stream.last, asked.get(heard.source, stream.last))
+        gaps = [Gap(*gap) for gap in heard.gaps] + [Gap(heard.documents - 1, heard.last, until)]
         for start, end in silences_of(gaps):
             source, hours = heard.source, (end - start) / HOUR
             usual = heard.documents / max(1.0, (heard.last - heard.first) / HOUR) * hours

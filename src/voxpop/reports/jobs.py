@@ -80,19 +80,24 @@ def send(around: Around, rules: Rules, mailing: Mailing, end: datetime, as_of: d
     with around.engine.connect() as connection:
         model = models.active(connection, as_of) or around.model
     asked = Asked(mailing.kind, mailing.watchlist, end, as_of, mailing.zone, model)
-    report_id = digest("report", *_window(mailing, asked), mailing.lang, as_of.isoformat())
-    keys = {digest("report", *_window(mailing, asked), name): name for name in mailing.receivers}
+    words = mailing.lang, mailing.zone
+    report_id = digest("report", *_window(mailing, asked), *words, str(mailing.pdf), as_of.isoformat())
+    keys = {name: digest("report", *_window(mailing, asked), *words, name) for name in mailing.receivers}
+    # Earlier versions left language and zone out of the key; what went under it is not sent again.
+    former = {name: digest("report", *_window(mailing, asked), name) for name in mailing.receivers}
     with around.engine.connect() as connection:
-        known, left = stored.load(connection, report_id), set(keys) - deliveries.queued(connection, keys)
+        known = stored.load(connection, report_id)
+        queued = deliveries.queued(connection, [*keys.values(), *former.values()])
+        left = [name for name, key in keys.items() if queued.isdisjoint((key, former[name]))]
         held = not epoch.agrees(connection, around.settings.home)
     if held or not left or (known is not None and not known.happened and not mailing.empty):
         return 0
     made = make(around, asked, mailing.lang, rules.dashboard, pdf=mailing.pdf)
     with around.engine.begin() as connection:
         stored.save(connection, _stored(report_id, made, mailing.lang), now)
-        wanted = [(key, keys[key]) for key in sorted(left)] if made.report.happened or mailing.empty else []
-        for key, receiver in wanted:
-            deliveries.queue(connection, _delivery(key, receiver, report_id, made, mailing), now)
+        wanted = sorted(left) if made.report.happened or mailing.empty else []
+        for receiver in wanted:
+            deliveries.queue(connection, _delivery(keys[receiver], receiver, report_id, made, mailing), now)
         mark = epoch.advance(connection, around.settings.home) if wanted else None
     if mark is not None:
         epoch.write(around.settings.home, mark)

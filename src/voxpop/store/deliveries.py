@@ -13,7 +13,7 @@ from voxpop.store import tables
 
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
-"""Pauses between attempts double from the first up to this; nothing is ever given up."""
+"""Pauses between attempts double from the first up to this; to a receiver that there is, nothing is ever given up."""
 
 
 class Delivery(NamedTuple):
@@ -88,6 +88,26 @@ def drop_waiting(connection: Connection, said: str) -> int:
     """Gives up every message that waits; returns how many."""
     t = tables.deliveries
     return connection.execute(t.update().where(t.c.state == "waiting").values(state="dropped", said=said)).rowcount
+
+
+def unknown(connection: Connection, receivers: Collection[str], before: datetime) -> list[str]:
+    """Who is none of these receivers, and for whom a message was queued before that time and waits still."""
+    t = tables.deliveries.c
+    names = select(t.receiver).distinct().where(t.state == "waiting", t.receiver.not_in(list(receivers)))
+    return sorted(connection.execute(names.where(t.received_at < before)).scalars())
+
+
+def drop_of(connection: Connection, receiver: str, before: datetime, said: str) -> int:
+    """Gives up what was queued for the receiver before that time and waits still; returns how many messages."""
+    t = tables.deliveries
+    which = t.c.state == "waiting", t.c.receiver == receiver, t.c.received_at < before
+    return connection.execute(t.update().where(*which).values(state="dropped", said=said)).rowcount
+
+
+def prune_log(connection: Connection, keep: int) -> int:
+    """Deletes all attempts but the last ``keep`` at each message; returns how many."""
+    older = text("DELETE FROM delivery_log l USING deliveries d WHERE d.key = l.key AND l.number <= d.tries - :keep")
+    return connection.execute(older, {"keep": keep}).rowcount
 
 
 def waiting(connection: Connection) -> int:

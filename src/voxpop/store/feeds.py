@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from voxpop.store import facts
 from voxpop.store.tables import feeds
+
+_POLLING = "feeds_polled"
+"""The fact of since when feeds are polled, and when one was last."""
 
 
 class Kept(NamedTuple):
@@ -55,3 +59,23 @@ def polled(connection: Connection, name: str, at: datetime, state: Mapping[str, 
     if state is not None:
         values["state"] = dict(state)
     connection.execute(update(feeds).where(feeds.c.name == name).values(**values))
+
+
+def note_polling(connection: Connection, at: datetime, pause: timedelta) -> None:
+    """Notes that a feed is polled at this time; where none was for longer than ``pause``, polling begins anew."""
+    since, last = _polling(connection) or (at, at)
+    facts.put(connection, _POLLING, f"{(at if at - last > pause else since).isoformat()} {at.isoformat()}")
+
+
+def polling_since(connection: Connection) -> datetime | None:
+    """Since when feeds were polled without a break, up to the last poll; None before the first."""
+    noted = _polling(connection)
+    return None if noted is None else noted[0]
+
+
+def _polling(connection: Connection) -> tuple[datetime, datetime] | None:
+    noted = facts.get(connection, _POLLING)
+    if noted is None:
+        return None
+    since, last = map(datetime.fromisoformat, noted.split())
+    return since, last
