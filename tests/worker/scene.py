@@ -39,6 +39,11 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
+def pass_on(records: Sequence[Record]) -> Result:
+    """``keep``, and each record is published, too."""
+    return keep(records)._replace(messages=[Message(record.key, record.value) for record in records])
+
+
 class Gate:
     """Holds whoever comes until it is opened, and tells that somebody came."""
 
@@ -76,9 +81,15 @@ class Scene:
         return values
 
     def worker(
-        self, run: Run = keep, *, max_records: int = 512, queue_bytes: int = 1 << 20, drain: float = 25
+        self,
+        run: Run = keep,
+        *,
+        output: str | None = None,
+        max_records: int = 512,
+        queue_bytes: int = 1 << 20,
+        drain: float = 25,
     ) -> Worker:
-        step = Step(group=self.group, topics=(self.topic,), run=run)
+        step = Step(group=self.group, topics=(self.topic,), run=run, output=output)
         return Worker(
             step, self.log(), self.engine, max_records=max_records, queue_bytes=queue_bytes, drain_seconds=drain
         )

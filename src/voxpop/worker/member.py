@@ -69,7 +69,7 @@ class Worker:
         self._log, self._max_records, self._drain_seconds = log, max_records, drain_seconds
         owner = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
         self._holdings = Holdings(engine, step.group, owner)
-        self._handler = Handler(step, log, self._holdings)
+        self._handler = Handler(step, log, self._holdings, self._finish)
         self._load = Load(_POLLS_ON_THEIR_WAY * max_records, queue_bytes, self._tell_load)
         self._inbox: Queue[Batch] = Queue()
         self._computed: Queue[Computed] = Queue(_COMPUTED_BATCHES)
@@ -236,7 +236,7 @@ class Worker:
     def _write(self) -> None:
         while jobs := self._computed.take():
             for batch, results in jobs:
-                self._patiently("write", partial(self._handler.finish, batch, results), self._giving_up)
+                self._handler.finish(batch, results)
                 self._holdings.outlived(batch.lanes.values())
                 self._load.remove(batch)
                 self._computed.done()
@@ -284,6 +284,9 @@ class Worker:
     def _queue(self, batch: Batch, results: list[Result]) -> None:
         self._load.add(batch)
         self._computed.put((batch, results))
+
+    def _finish(self, act: Callable[[], T]) -> T:
+        return self._patiently("write", act, self._giving_up)
 
     def _patiently(self, what: str, act: Callable[[], T], give_up: threading.Event) -> T:
         return patiently(act, give_up, who=f"{self.step.group}: {what}", away=partial(self._note, what))
