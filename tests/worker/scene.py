@@ -116,6 +116,11 @@ class Scene:
         with self.engine.connect() as connection:
             return sum(positions.offsets(connection, self.group).values())
 
+    def tries(self) -> int:
+        """How often the records at some stored offset were begun, at most."""
+        with self.engine.connect() as connection:
+            return int(connection.execute(text("SELECT coalesce(max(tries), 0) FROM positions")).scalar_one())
+
     def dead(self) -> int:
         with self.engine.connect() as connection:
             return deadletters.listed(connection, None, 1)[0]

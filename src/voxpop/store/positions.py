@@ -78,15 +78,15 @@ def tries(connection: Connection, held: Claim) -> int:
     return found
 
 
-def take_back(connection: Connection, lost: Claim) -> None:
-    """Undoes one ``begin`` of a claim that another member has taken over, if the offset is still where it was."""
+def take_back(connection: Connection, left: Claim) -> None:
+    """Undoes one ``begin`` of a claim that is given up, whoever has it by now, if the offset is still where it was."""
     connection.execute(
         update(positions)
         .where(
-            positions.c.consumer_group == lost.group,
-            positions.c.topic_id == lost.topic_id,
-            positions.c.partition == lost.partition,
-            positions.c.next_offset == lost.next_offset,
+            positions.c.consumer_group == left.group,
+            positions.c.topic_id == left.topic_id,
+            positions.c.partition == left.partition,
+            positions.c.next_offset == left.next_offset,
             positions.c.tries > 0,
         )
         .values(tries=positions.c.tries - 1)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from voxpop import metrics, testing
 from voxpop.errors import Fenced, Refused, Superseded
-from voxpop.log.base import Log, Record
+from voxpop.log.base import Log, Partition, Record
 from voxpop.stages import dead_letter
 from voxpop.store import writer
 from voxpop.worker.holdings import Holdings
@@ -27,6 +27,14 @@ from voxpop.worker.step import Result, Step
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+class Work(NamedTuple):
+    """What a thread is at."""
+
+    since: float
+    """``time.monotonic()``."""
+    partitions: frozenset[Partition]
 
 
 class Handler:
@@ -43,8 +51,8 @@ class Handler:
         self.records = 0
         """Stored so far."""
         self.dead = 0
-        self.busy: dict[str, float] = {}
-        """``time.monotonic()`` at which computing and finishing began, where one is under way."""
+        self.busy: dict[str, Work] = {}
+        """The computing ("compute") and the finishing ("write") that are under way."""
         self._step, self._log, self._holdings, self._patient = step, log, holdings, patient
         self._one = threading.Lock()
 
@@ -54,12 +62,9 @@ class Handler:
         Raises:
             Unavailable: a service that the step needs is away.
         """
-        with self._one, metrics.step_seconds.labels(self._step.group).time():
-            self.busy["compute"] = time.monotonic()
-            try:
-                return isolated(self._step.run, records, self._fault)
-            finally:
-                del self.busy["compute"]
+        partitions = (record.partition for record in records)
+        with self._one, metrics.step_seconds.labels(self._step.group).time(), self._at("compute", partitions):
+            return isolated(self._step.run, records, self._fault)
 
     def finish(self, batch: Batch, results: Sequence[Result]) -> None:
         """Publishes and stores what was computed of ``batch``, and waits for what is away.
@@ -76,7 +81,7 @@ class Handler:
         if len(live.records) < len(batch.records):
             results = self._anew(live)  # for results cannot be taken apart
         try:
-            self._publish(results)
+            self._publish(live, results)
             self._store(live, results)
         except Fenced as fenced:
             logger.warning("%s; its records are dropped here", fenced)
@@ -98,12 +103,12 @@ class Handler:
         return Result([], lambda _: None, [dead_letter(record, self._step.group, reason)])
 
     def _anew(self, batch: Batch) -> list[Result]:
-        return self._attempt(partial(self.compute, batch.records))
+        return self._attempt(batch, partial(self.compute, batch.records))
 
-    def _publish(self, results: Sequence[Result]) -> None:
+    def _publish(self, batch: Batch, results: Sequence[Result]) -> None:
         if self._step.output is not None:
             messages = [message for result in results for message in result.messages]
-            self._attempt(partial(self._log.publish, self._step.output, messages))
+            self._attempt(batch, partial(self._log.publish, self._step.output, messages))
             testing.reach("published")
 
     def _store(self, batch: Batch, results: Sequence[Result]) -> None:
@@ -116,7 +121,7 @@ class Handler:
             with metrics.store_seconds.labels(self._step.group).time():
                 self._holdings.store(batch.ends, write)
 
-        self._attempt(store)
+        self._attempt(batch, store)
         dead = sum(len(result.dead) for result in results)
         self.records += len(batch.records)
         self.dead += dead
@@ -127,14 +132,19 @@ class Handler:
         """A record that cannot be handled, as a dead letter with the end of the traceback."""
         return self.bury(record, reason_of(error))
 
-    def _attempt(self, act: Callable[[], T]) -> T:
+    def _attempt(self, batch: Batch, act: Callable[[], T]) -> T:
         """``act()`` as a part of finishing, under way for as long as one attempt lasts."""
 
         def once() -> T:
-            self.busy["finish"] = time.monotonic()
-            try:
+            with self._at("write", batch.lanes):
                 return act()
-            finally:
-                del self.busy["finish"]
 
         return self._patient(once)
+
+    @contextmanager
+    def _at(self, what: str, partitions: Iterable[Partition]) -> Iterator[None]:
+        self.busy[what] = Work(time.monotonic(), frozenset(partitions))
+        try:
+            yield
+        finally:
+            del self.busy[what]
