@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 
 from voxpop.log.base import Log, Message, Record, open_log
-from voxpop.store import deadletters, positions
+from voxpop.store import deadletters
 from voxpop.worker import Result, Step, Worker
 
 Run = Callable[[Sequence[Record]], Result]
@@ -114,7 +114,8 @@ class Scene:
     def stored(self) -> int:
         """Records by the stored offsets."""
         with self.engine.connect() as connection:
-            return sum(positions.offsets(connection, self.group).values())
+            query = text("SELECT coalesce(sum(next_offset), 0) FROM positions WHERE consumer_group = :group")
+            return int(connection.execute(query, {"group": self.group}).scalar_one())
 
     def tries(self) -> int:
         """How often the records at some stored offset were begun, at most."""

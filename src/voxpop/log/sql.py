@@ -15,7 +15,7 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 
@@ -71,6 +71,11 @@ class SqlLog:
                 "SELECT h.partition, h.next_offset FROM log_topics JOIN log_heads h USING (topic_id) WHERE topic = %s",
                 (topic,),
             )
+            return dict(rows.fetchall())
+
+    def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
+        with self._session() as connection:
+            rows = connection.execute("SELECT topic, topic_id FROM log_topics WHERE topic = ANY(%s)", (list(topics),))
             return dict(rows.fetchall())
 
     def erase(
