@@ -20,9 +20,11 @@ from contextlib import contextmanager
 from itertools import groupby
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from voxpop.errors import LogUnavailable, StoreError
 from voxpop.log.base import Erased, Message, Partition, Record
+from voxpop.postgres import PATIENCE
 from voxpop.records import ERASED
 
 _REBALANCE_SECONDS = 1.0
@@ -34,7 +36,7 @@ class SqlLog:
     """The log in the database at ``url`` (``postgresql://…``), whose schema ``voxpop db upgrade`` made."""
 
     def __init__(self, url: str) -> None:
-        self._dsn = url.replace("postgresql+psycopg://", "postgresql://", 1)
+        self._dsn = make_conninfo(url.replace("postgresql+psycopg://", "postgresql://", 1), **PATIENCE)
         self._producer: psycopg.Connection | None = None
         self._lock = threading.Lock()
 
