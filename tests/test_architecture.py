@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "voxpop"
 
 FLOORS: list[set[str]] = [
-    {"errors", "exact", "testing", "metrics"},
+    {"errors", "exact", "testing", "metrics", "postgres"},
     {"records"},
     {"settings"},
     {"text"},

@@ -13,8 +13,9 @@ def waiting(app: App) -> int:
     """Records of the stream that are not yet handled, by the stored positions."""
     with app.engine.connect() as connection:
         heads = {topic: app.log.ends(topic) for topic in _GROUPS.values()}
+        ids = app.log.topic_ids(_GROUPS.values())
         left = 0
         for group, topic in _GROUPS.items():
-            done = positions.offsets(connection, group)
+            done = positions.offsets(connection, group, ids)
             left += sum(end - done.get((topic, number), 0) for number, end in heads[topic].items())
     return left

@@ -88,8 +88,9 @@ def _observe(app: App, step: Step, running: ExitStack) -> None:
 def _lag(app: App, step: Step) -> dict[tuple[str, int], int]:
     """Records that the group has not stored yet, by topic and partition."""
     ends = {topic: app.log.ends(topic) for topic in step.topics}
+    ids = app.log.topic_ids(step.topics)
     with app.engine.connect() as connection:
-        done = positions.offsets(connection, step.group)
+        done = positions.offsets(connection, step.group, ids)
     return {(t, n): end - done.get((t, n), 0) for t, of_one in ends.items() for n, end in of_one.items()}
 
 

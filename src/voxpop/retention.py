@@ -24,7 +24,7 @@ from voxpop.log.base import Log
 from voxpop.records import TOPICS
 from voxpop.settings import Settings
 from voxpop.signals.meaning import FEED
-from voxpop.store import deadletters, erasures, feeds
+from voxpop.store import deadletters, erasures, feeds, positions
 from voxpop.store.erasures import Subject
 from voxpop.text import stories
 from voxpop.text.mask import mask
@@ -135,13 +135,10 @@ def _letters(engine: Engine, subject: Subject) -> Iterable[list[str]]:
 def _in_log(place: Place, subject: Subject, *, dry_run: bool) -> Counter[str]:
     """Erases what the log holds; where the log cannot take single records out, what is left unread is counted, too."""
     counts: Counter[str] = Counter()
+    ids = place.log.topic_ids(TOPICS.values())
     for topic in TOPICS.values():
         with place.engine.connect() as connection:
-            rows = connection.execute(
-                text('SELECT "partition", min(next_offset) FROM positions WHERE topic = :topic GROUP BY 1'),
-                {"topic": topic},
-            )
-            read = {int(row[0]): int(row[1]) for row in rows}
+            read = positions.read(connection, ids.get(topic, ""))
         done = place.log.erase(topic, about_of(subject), read, dry_run=dry_run)
         counts["log_records"] += done.records
         counts["log_records_unread"] += done.left

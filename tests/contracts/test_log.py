@@ -279,6 +279,13 @@ def test_members_share_the_partitions_and_take_over_from_one_that_leaves(
     assert len(first.assignment()) == 4
 
 
+def test_a_topic_is_known_by_the_id_that_its_partitions_bear(place: Place) -> None:
+    log = place.open()
+    consumer = place.subscribe(log)
+    join(consumer, 4)
+    assert {p.topic_id for p in consumer.assignment()} == {log.topic_ids([place.topic])[place.topic]}
+
+
 def test_groups_do_not_disturb_each_other(place: Place) -> None:
     log = place.open()
     log.publish(place.topic, messages(40))

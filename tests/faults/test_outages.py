@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from tests.faults.processes import LONG, Ground, wait_for
 from tests.faults.wire import Wire
 from tests.kafka import broker
+from voxpop.errors import LogUnavailable
+from voxpop.log.base import open_log
+from voxpop.store.engine import open_engine
 from voxpop.store.layout import Place
 
 SECONDS = 60.0 if LONG else 4.0
@@ -77,6 +83,48 @@ def test_a_database_that_is_away_costs_no_rebalance_and_little_memory(over_kafka
     assert epochs(ground) == before
     assert grown < GROWTH_MIB
     assert member.process.is_alive()
+
+
+def test_a_network_that_falls_silent_is_noticed_by_the_log_and_the_store(wire: Wire) -> None:
+    """A question is on its way on each connection, so that keep-alives are of no use."""
+    log, engine = open_log(wire.url), open_engine(wire.url)
+    log.create("t", 1)
+    consumer = log.subscribe("g", ["t"])
+    wait_for(lambda: consumer.poll(1, 0.0) or consumer.assignment())
+    (partition,) = consumer.assignment()
+    consumer.seek(partition, 0)
+    found: list[Exception] = []
+
+    def ask(what: Callable[[], object]) -> None:
+        try:
+            what()
+        except (LogUnavailable, OperationalError) as error:
+            found.append(error)
+
+    connection = engine.connect()
+    connection.execute(text("SELECT 1"))
+    wire.silence()
+    for what in (
+        lambda: consumer.poll(1, 300.0),
+        lambda: log.ends("t"),
+        lambda: connection.execute(text("SELECT 1")),
+    ):
+        threading.Thread(target=ask, args=(what,), daemon=True).start()
+    wait_for(lambda: len(found) == 3, 90, why=lambda: found)
+    connection.close()
+    consumer.close()
+    log.close()
+    engine.dispose()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.fails_to_connect
+def test_a_database_that_takes_a_connection_and_says_nothing_counts_as_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        log = open_log(f"postgresql://somebody@127.0.0.1:{door.getsockname()[1]}/somewhere")
+        for act in (log.subscribe("g", ["t"]).poll, lambda *_: log.ends("t")):
+            with pytest.raises(LogUnavailable):
+                act(1, 0.0)
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ def test_results_and_offset_stand_or_fall_together(engine: Engine) -> None:
         positions.advance(connection, held, 10)
         _ = 1 / 0
     with engine.begin() as connection:
-        assert positions.offsets(connection, "g") == {("t", 0): 0}
+        assert positions.offsets(connection, "g", {"t": "1"}) == {("t", 0): 0}
         held = positions.advance(connection, held, 10)
     with engine.begin() as connection:
-        assert positions.offsets(connection, "g") == {("t", 0): 10}
+        assert positions.offsets(connection, "g", {"t": "1"}) == {("t", 0): 10}
         assert held.next_offset == 10
 
 
@@ -57,4 +57,8 @@ def test_a_topic_made_anew_starts_at_its_own_beginning(engine: Engine) -> None:
     with engine.begin() as connection:
         positions.advance(connection, claim(connection, "a"), 7)
         again = positions.claim(connection, group="g", topic="t", topic_id="2", partition=0, owner="a")
-    assert again.next_offset == 0
+        assert again.next_offset == 0
+        assert positions.offsets(connection, "g", {"t": "1"}) == {("t", 0): 7}
+        assert positions.offsets(connection, "g", {"t": "2"}) == {("t", 0): 0}
+        assert positions.offsets(connection, "g", {}) == {}
+        assert (positions.read(connection, "1"), positions.read(connection, "2")) == ({0: 7}, {0: 0})

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 
 from voxpop.log.base import Log, Message, Record, open_log
-from voxpop.store import deadletters, positions
+from voxpop.store import deadletters
 from voxpop.worker import Result, Step, Worker
 
 Run = Callable[[Sequence[Record]], Result]
@@ -37,6 +37,11 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)
+
+
+def pass_on(records: Sequence[Record]) -> Result:
+    """``keep``, and each record is published, too."""
+    return keep(records)._replace(messages=[Message(record.key, record.value) for record in records])
 
 
 class Gate:
@@ -76,9 +81,15 @@ class Scene:
         return values
 
     def worker(
-        self, run: Run = keep, *, max_records: int = 512, queue_bytes: int = 1 << 20, drain: float = 25
+        self,
+        run: Run = keep,
+        *,
+        output: str | None = None,
+        max_records: int = 512,
+        queue_bytes: int = 1 << 20,
+        drain: float = 25,
     ) -> Worker:
-        step = Step(group=self.group, topics=(self.topic,), run=run)
+        step = Step(group=self.group, topics=(self.topic,), run=run, output=output)
         return Worker(
             step, self.log(), self.engine, max_records=max_records, queue_bytes=queue_bytes, drain_seconds=drain
         )
@@ -103,7 +114,13 @@ class Scene:
     def stored(self) -> int:
         """Records by the stored offsets."""
         with self.engine.connect() as connection:
-            return sum(positions.offsets(connection, self.group).values())
+            query = text("SELECT coalesce(sum(next_offset), 0) FROM positions WHERE consumer_group = :group")
+            return int(connection.execute(query, {"group": self.group}).scalar_one())
+
+    def tries(self) -> int:
+        """How often the records at some stored offset were begun, at most."""
+        with self.engine.connect() as connection:
+            return int(connection.execute(text("SELECT coalesce(max(tries), 0) FROM positions")).scalar_one())
 
     def dead(self) -> int:
         with self.engine.connect() as connection:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from sqlalchemy import Connection, Engine, text
 
 from tests.kafka import broker
-from tests.worker.scene import SECONDS, Gate, Scene, keep, wait_for
+from tests.worker.scene import SECONDS, Gate, Scene, keep, pass_on, wait_for
 from voxpop.log.base import Record
 from voxpop.worker import MOST_TRIES, Result
 
@@ -33,6 +33,28 @@ def test_a_database_outage_makes_no_rebalance_and_loses_nothing(any_scene: Scene
         assert any_scene.metric("voxpop_rebalances_total") == rebalances
     assert sorted(any_scene.seen()) == values
     assert any_scene.dead() == 0
+
+
+def test_an_outage_of_the_database_publishes_nothing_twice(any_scene: Scene) -> None:
+    """The log answers all the while: what is published waits for its store."""
+    gate, output = Gate(), f"{any_scene.topic}-out"
+
+    def run(records: Sequence[Record]) -> Result:
+        gate()
+        return pass_on(records)
+
+    log = any_scene.log()
+    log.create(output, 1)
+    values = any_scene.publish(3)
+    with any_scene.running(any_scene.worker(run, output=output)):
+        assert gate.reached.wait(SECONDS)
+        with any_scene.outage():
+            gate.open()
+            wait_for(lambda: any_scene.metric("voxpop_unavailable_total") > 0)
+            time.sleep(2.0)  # many attempts to store
+        wait_for(lambda: any_scene.stored() == 3)
+    assert log.ends(output) == {0: 3}
+    assert any_scene.seen() == values
 
 
 def test_an_outage_at_the_start_is_waited_for(scene: Scene) -> None:

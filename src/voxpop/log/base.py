@@ -11,7 +11,7 @@ results exact whatever the backend does:
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
@@ -114,6 +114,9 @@ class Log(Protocol):
 
     def ends(self, topic: str) -> dict[int, int]:
         """The next offset to be written in each partition."""
+
+    def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
+        """The ``topic_id`` of each of ``topics`` that exists, as it is now."""
 
     def close(self) -> None:
         """Let go of connections."""

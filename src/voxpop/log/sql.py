@@ -15,14 +15,16 @@ import os
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from voxpop.errors import LogUnavailable, StoreError
 from voxpop.log.base import Erased, Message, Partition, Record
+from voxpop.postgres import PATIENCE
 from voxpop.records import ERASED
 
 _REBALANCE_SECONDS = 1.0
@@ -34,7 +36,7 @@ class SqlLog:
     """The log in the database at ``url`` (``postgresql://…``), whose schema ``voxpop db upgrade`` made."""
 
     def __init__(self, url: str) -> None:
-        self._dsn = url.replace("postgresql+psycopg://", "postgresql://", 1)
+        self._dsn = make_conninfo(url.replace("postgresql+psycopg://", "postgresql://", 1), **PATIENCE)
         self._producer: psycopg.Connection | None = None
         self._lock = threading.Lock()
 
@@ -71,6 +73,11 @@ class SqlLog:
                 "SELECT h.partition, h.next_offset FROM log_topics JOIN log_heads h USING (topic_id) WHERE topic = %s",
                 (topic,),
             )
+            return dict(rows.fetchall())
+
+    def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
+        with self._session() as connection:
+            rows = connection.execute("SELECT topic, topic_id FROM log_topics WHERE topic = ANY(%s)", (list(topics),))
             return dict(rows.fetchall())
 
     def erase(

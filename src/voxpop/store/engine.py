@@ -6,11 +6,10 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from voxpop.postgres import PATIENCE
+
 IDLE_SECONDS = 300
 """Longest silence within a transaction. A process that froze in one holds its locks, and everybody waits for them."""
-
-_PATIENCE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-"""Seconds after which a database that cannot be reached, or that fell silent, counts as away (libpq's names)."""
 
 
 def open_engine(url: str) -> Engine:
@@ -18,7 +17,7 @@ def open_engine(url: str) -> Engine:
 
     A limit that the server, the database or the URL sets is left as it is.
     """
-    engine = create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args=_PATIENCE)
+    engine = create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args=dict(PATIENCE))
     event.listen(engine, "connect", _limit)
     return engine
 

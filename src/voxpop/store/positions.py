@@ -9,9 +9,10 @@ epoch is the fencing token of Kleppmann, "How to do distributed locking", 2016.)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from voxpop.errors import Fenced
@@ -78,15 +79,15 @@ def tries(connection: Connection, held: Claim) -> int:
     return found
 
 
-def take_back(connection: Connection, lost: Claim) -> None:
-    """Undoes one ``begin`` of a claim that another member has taken over, if the offset is still where it was."""
+def take_back(connection: Connection, left: Claim) -> None:
+    """Undoes one ``begin`` of a claim that is given up, whoever has it by now, if the offset is still where it was."""
     connection.execute(
         update(positions)
         .where(
-            positions.c.consumer_group == lost.group,
-            positions.c.topic_id == lost.topic_id,
-            positions.c.partition == lost.partition,
-            positions.c.next_offset == lost.next_offset,
+            positions.c.consumer_group == left.group,
+            positions.c.topic_id == left.topic_id,
+            positions.c.partition == left.partition,
+            positions.c.next_offset == left.next_offset,
             positions.c.tries > 0,
         )
         .values(tries=positions.c.tries - 1)
@@ -123,11 +124,21 @@ def _fenced(held: Claim) -> Fenced:
     return Fenced(f"partition {held.partition} of {held.group} was claimed by another member")
 
 
-def offsets(connection: Connection, group: str) -> dict[tuple[str, int], int]:
-    """Next offset by (topic, partition number)."""
+def offsets(connection: Connection, group: str, topic_ids: Mapping[str, str]) -> dict[tuple[str, int], int]:
+    """Next offset by (topic, partition number), in the incarnations of the topics that ``topic_ids`` names."""
     rows = connection.execute(
         select(positions.c.topic, positions.c.partition, positions.c.next_offset).where(
-            positions.c.consumer_group == group
+            positions.c.consumer_group == group, positions.c.topic_id.in_(topic_ids.values())
         )
     )
     return {(row.topic, row.partition): row.next_offset for row in rows}
+
+
+def read(connection: Connection, topic_id: str) -> dict[int, int]:
+    """By partition, the offset below which every group has read."""
+    rows = connection.execute(
+        select(positions.c.partition, func.min(positions.c.next_offset).label("done"))
+        .where(positions.c.topic_id == topic_id)
+        .group_by(positions.c.partition)
+    )
+    return {row.partition: row.done for row in rows}

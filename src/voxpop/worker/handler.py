@@ -5,23 +5,36 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from voxpop import metrics, testing
 from voxpop.errors import Fenced, Refused, Superseded
-from voxpop.log.base import Log, Record
+from voxpop.log.base import Log, Partition, Record
 from voxpop.stages import dead_letter
 from voxpop.store import writer
 from voxpop.worker.holdings import Holdings
 from voxpop.worker.isolation import isolated, reason_of
+from voxpop.worker.patience import Patient
 from voxpop.worker.queues import Batch
 from voxpop.worker.step import Result, Step
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Work(NamedTuple):
+    """What a thread is at."""
+
+    since: float
+    """``time.monotonic()``."""
+    partitions: frozenset[Partition]
 
 
 class Handler:
@@ -29,15 +42,18 @@ class Handler:
 
     A batch that cannot be finished as a whole is computed anew in parts, by whoever finishes it, so a lock keeps the
     step to one thread at a time.
+
+    Args:
+        patient: does a part of finishing, again and again while a service that it needs is away.
     """
 
-    def __init__(self, step: Step, log: Log, holdings: Holdings) -> None:
+    def __init__(self, step: Step, log: Log, holdings: Holdings, patient: Patient) -> None:
         self.records = 0
         """Stored so far."""
         self.dead = 0
-        self.busy: dict[str, float] = {}
-        """``time.monotonic()`` at which computing and finishing began, where one is under way."""
-        self._step, self._log, self._holdings = step, log, holdings
+        self.busy: dict[str, Work] = {}
+        """The computing ("compute") and the finishing ("write") that are under way."""
+        self._step, self._log, self._holdings, self._patient = step, log, holdings, patient
         self._one = threading.Lock()
 
     def compute(self, records: Sequence[Record]) -> list[Result]:
@@ -46,44 +62,33 @@ class Handler:
         Raises:
             Unavailable: a service that the step needs is away.
         """
-        with self._one, metrics.step_seconds.labels(self._step.group).time():
-            self.busy["compute"] = time.monotonic()
-            try:
-                return isolated(self._step.run, records, self._fault)
-            finally:
-                del self.busy["compute"]
+        partitions = (record.partition for record in records)
+        with self._one, metrics.step_seconds.labels(self._step.group).time(), self._at("compute", partitions):
+            return isolated(self._step.run, records, self._fault)
 
     def finish(self, batch: Batch, results: Sequence[Result]) -> None:
-        """Publishes and stores what was computed of ``batch``. Called again, it goes on with what is not stored yet.
+        """Publishes and stores what was computed of ``batch``, and waits for what is away.
+
+        What is published waits for its store and is not published again meanwhile, unless it must be computed anew: an
+        outage of the database would else fill the log.
 
         Raises:
-            Unavailable: the log or the database is away.
+            GivenUp: the worker is told to end while a service is away.
         """
-        self.busy["finish"] = time.monotonic()
-        try:
-            self._finish(batch, results)
-        finally:
-            del self.busy["finish"]
-
-    def bury(self, record: Record, reason: str) -> Result:
-        """The record as a dead letter."""
-        return Result([], lambda _: None, [dead_letter(record, self._step.group, reason)])
-
-    def _finish(self, batch: Batch, results: Sequence[Result]) -> None:
         live = batch.living()
         if not live.records:
             return
         if len(live.records) < len(batch.records):
-            results = self.compute(live.records)  # for results cannot be taken apart
+            results = self._anew(live)  # for results cannot be taken apart
         try:
-            self._publish(results)
+            self._publish(live, results)
             self._store(live, results)
         except Fenced as fenced:
             logger.warning("%s; its records are dropped here", fenced)
-            self._finish(live, results)
+            self.finish(live, results)
         except Superseded as superseded:
             logger.warning("%s; its records are read again", superseded)
-            self._finish(live, self.compute(live.records))
+            self.finish(live, self._anew(live))
         except (Refused, DBAPIError, ValueError) as error:
             if len(live.records) == 1:
                 with suppress(Fenced):  # then it is another member's to bury
@@ -91,11 +96,19 @@ class Handler:
                 return
             for half in live.halves():
                 if (left := half.living()).records:
-                    self._finish(left, self.compute(left.records))
+                    self.finish(left, self._anew(left))
 
-    def _publish(self, results: Sequence[Result]) -> None:
+    def bury(self, record: Record, reason: str) -> Result:
+        """The record as a dead letter."""
+        return Result([], lambda _: None, [dead_letter(record, self._step.group, reason)])
+
+    def _anew(self, batch: Batch) -> list[Result]:
+        return self._attempt(batch, partial(self.compute, batch.records))
+
+    def _publish(self, batch: Batch, results: Sequence[Result]) -> None:
         if self._step.output is not None:
-            self._log.publish(self._step.output, [message for result in results for message in result.messages])
+            messages = [message for result in results for message in result.messages]
+            self._attempt(batch, partial(self._log.publish, self._step.output, messages))
             testing.reach("published")
 
     def _store(self, batch: Batch, results: Sequence[Result]) -> None:
@@ -104,8 +117,11 @@ class Handler:
                 result.write(connection)
                 writer.write_dead_letters(connection, result.dead)
 
-        with metrics.store_seconds.labels(self._step.group).time():
-            self._holdings.store(batch.ends, write)
+        def store() -> None:
+            with metrics.store_seconds.labels(self._step.group).time():
+                self._holdings.store(batch.ends, write)
+
+        self._attempt(batch, store)
         dead = sum(len(result.dead) for result in results)
         self.records += len(batch.records)
         self.dead += dead
@@ -115,3 +131,20 @@ class Handler:
     def _fault(self, record: Record, error: Exception) -> Result:
         """A record that cannot be handled, as a dead letter with the end of the traceback."""
         return self.bury(record, reason_of(error))
+
+    def _attempt(self, batch: Batch, act: Callable[[], T]) -> T:
+        """``act()`` as a part of finishing, under way for as long as one attempt lasts."""
+
+        def once() -> T:
+            with self._at("write", batch.lanes):
+                return act()
+
+        return self._patient(once)
+
+    @contextmanager
+    def _at(self, what: str, partitions: Iterable[Partition]) -> Iterator[None]:
+        self.busy[what] = Work(time.monotonic(), frozenset(partitions))
+        try:
+            yield
+        finally:
+            del self.busy[what]

@@ -4,7 +4,7 @@ The count of tries, in the database, tells of processes that died of the records
 anything is computed: what is begun at the stored offset is counted there, and what is begun while records before it
 are still to be stored is covered by their count until their store hands it on, in the transaction that moves the
 offset. So a process that dies leaves a count of at least one on whatever it had begun. One that only loses a partition
-takes its count back.
+takes its count back, and so does one that is told to end, but for what it is at work on.
 """
 
 from __future__ import annotations
@@ -98,20 +98,15 @@ class Holdings:
         every one that had it for a moment. While the database is away the count stays: then the record is tried alone
         sooner than it need be.
         """
-        with self._lock:
-            lost = [
-                lane
-                for lane in lanes
-                if not lane.alive
-                and self._latest[lane.partition] is lane
-                and self._counted.get(lane.partition) == lane.claim.next_offset
-            ]
-            for lane in lost:
-                del self._counted[lane.partition]
-        if lost:
-            with suppress(StoreUnavailable), store_answers(), self._engine.begin() as connection:
-                for lane in sorted(lost, key=lambda lane: lane.partition):
-                    positions.take_back(connection, lane.claim)
+        self._take_back(lambda: [lane for lane in lanes if not lane.alive])
+
+    def leave(self, at_work: Collection[Partition]) -> None:
+        """Takes back all that this process counted, but in the partitions that it is at work on, for it is told to end.
+
+        It did not die of what only waited: where members are restarted while a service is away, the next records would
+        else be held to have killed each of them. While the database is away the counts stay.
+        """
+        self._take_back(lambda: [lane for partition, lane in self._latest.items() if partition not in at_work])
 
     def store(self, ends: Mapping[Lane, int], write: Callable[[Connection], None]) -> None:
         """Writes and moves the lanes' offsets, all or nothing.
@@ -132,6 +127,20 @@ class Holdings:
                     if lane.begun > claim.next_offset:
                         self._counted[lane.partition] = claim.next_offset
         testing.reach("stored")
+
+    def _take_back(self, chosen: Callable[[], Collection[Lane]]) -> None:
+        with self._lock:
+            counted = [
+                lane
+                for lane in chosen()
+                if self._latest[lane.partition] is lane and self._counted.get(lane.partition) == lane.claim.next_offset
+            ]
+            for lane in counted:
+                del self._counted[lane.partition]
+        if counted:
+            with suppress(StoreUnavailable), store_answers(), self._engine.begin() as connection:
+                for lane in sorted(counted, key=lambda lane: lane.partition):
+                    positions.take_back(connection, lane.claim)
 
     def _count(self, lanes: Collection[Lane]) -> dict[Lane, int]:
         found: dict[Lane, int] = {}

@@ -32,6 +32,8 @@ _POLL_SECONDS = 0.5
 _PAUSED_POLL_SECONDS = 0.05
 _COMPUTED_BATCHES = 2
 """So many wait to be written at most: more would only be more to drop when a partition is lost."""
+_LEAVE_SECONDS = 2.0
+"""So long a stop waits for the database to take counts back; then they stay."""
 _POLLS_ON_THEIR_WAY = 4
 """Of full polls' records, so many are on their way at most."""
 
@@ -69,7 +71,7 @@ class Worker:
         self._log, self._max_records, self._drain_seconds = log, max_records, drain_seconds
         owner = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
         self._holdings = Holdings(engine, step.group, owner)
-        self._handler = Handler(step, log, self._holdings)
+        self._handler = Handler(step, log, self._holdings, self._finish)
         self._load = Load(_POLLS_ON_THEIR_WAY * max_records, queue_bytes, self._tell_load)
         self._inbox: Queue[Batch] = Queue()
         self._computed: Queue[Computed] = Queue(_COMPUTED_BATCHES)
@@ -95,7 +97,7 @@ class Worker:
     @property
     def busy_since(self) -> float | None:
         """``time.monotonic()`` at which the oldest work in hand began; None where there is none."""
-        return min(tuple(self._handler.busy.values()), default=None)
+        return min((work.since for work in tuple(self._handler.busy.values())), default=None)
 
     def run(self, stop: threading.Event) -> None:
         """Works until ``stop`` is set, then writes what is computed and leaves; a service that is away is waited for.
@@ -212,11 +214,21 @@ class Worker:
         self._inbox.close(discard=True)
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        at_work = self._at_work()  # before those that wait are told to give up, and wait no more
         self._giving_up.set()
         self._computed.abort()
+        if self.fault is None:
+            self._thread("leave", partial(self._holdings.leave, at_work)).join(_LEAVE_SECONDS)
         if any(thread.is_alive() for thread in threads):
             self.abandoned = True
             logger.warning("%s: not done within %.0f s; the rest is left", self.step.group, self._drain_seconds)
+
+    def _at_work(self) -> set[Partition]:
+        """Partitions of which something is computed or written. Who waits for a service, even within an attempt, is not
+        at work: it dies of no record.
+        """
+        busy = tuple(self._handler.busy.items())  # first: one that stops waiting in between is at work
+        return {partition for what, work in busy if what not in self._away for partition in work.partitions}
 
     # The other threads.
 
@@ -236,7 +248,7 @@ class Worker:
     def _write(self) -> None:
         while jobs := self._computed.take():
             for batch, results in jobs:
-                self._patiently("write", partial(self._handler.finish, batch, results), self._giving_up)
+                self._handler.finish(batch, results)
                 self._holdings.outlived(batch.lanes.values())
                 self._load.remove(batch)
                 self._computed.done()
@@ -284,6 +296,9 @@ class Worker:
     def _queue(self, batch: Batch, results: list[Result]) -> None:
         self._load.add(batch)
         self._computed.put((batch, results))
+
+    def _finish(self, act: Callable[[], T]) -> T:
+        return self._patiently("write", act, self._giving_up)
 
     def _patiently(self, what: str, act: Callable[[], T], give_up: threading.Event) -> T:
         return patiently(act, give_up, who=f"{self.step.group}: {what}", away=partial(self._note, what))

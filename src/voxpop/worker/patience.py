@@ -7,7 +7,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -24,6 +24,12 @@ MOST_SECONDS = 2.0
 
 class GivenUp(Exception):  # noqa: N818 - a turn of events, not an error
     """The worker is told to end; what was waited for is left undone."""
+
+
+class Patient(Protocol):
+    """``patiently`` for somebody who knows what to give up for."""
+
+    def __call__(self, act: Callable[[], T], /) -> T: ...
 
 
 class Backoff:

@@ -133,9 +133,10 @@ def lag(desk: Desk, connection: Connection) -> tuple[list[Lag], str]:
     """How far each group is; where the log does not answer, nothing and why."""
     try:
         log = desk.app.log
+        ids = log.topic_ids(GROUPS.values())
         found = []
         for group, topic in GROUPS.items():
-            done_to = positions.offsets(connection, group)
+            done_to = positions.offsets(connection, group, ids)
             ends = log.ends(topic)
             handled = sum(min(end, done_to.get((topic, number), 0)) for number, end in ends.items())
             found.append(Lag(group, topic, handled, sum(ends.values())))
