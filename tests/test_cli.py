@@ -267,3 +267,20 @@ def test_history_is_replayed_from_a_file_and_what_is_wrong_is_said(
     assert "is not a date" in again("replay", str(path), "--to", "soon", code=1, **home).stderr
     assert "cannot be read" in again("replay", str(tmp_path / "none.csv"), code=1, **home).stderr
     assert "no such folder" in again("replay", str(path), "--out", "/nowhere/a.jsonl", code=1, **home).stderr
+
+
+def test_text_of_people_is_never_read_as_markup(again: commands.Run, tmp_path: Path) -> None:
+    assert "no feed is called '[/x]'" in again("sources", "remove", "[/x]", code=1).stderr
+    assert "cannot read [bold]x.csv" in again("watchlist", "load", "[bold]x.csv", code=1).stderr
+    listed = tmp_path / "companies.csv"
+    listed.write_text("id,name,sector\nacme,[red]Acme[/b],[/c]\n", "utf-8")
+    again("watchlist", "load", str(listed))
+    assert {"[red]Acme[/b]", "[/c]"} <= set(again("watchlist", "list").stdout.split())
+    (tmp_path / "[b]items.jsonl").write_text("{[/i]\n", "utf-8")
+    again("ingest", str(tmp_path / "[b]items.jsonl"), code=2)
+    (dead,) = json.loads(again("dlq", "list", "--json").stdout)["dead_letters"]
+    assert "[b]items.jsonl" in again("dlq", "list").stdout
+    assert "[b]items.jsonl" in again("dlq", "show", dead["id"]).stdout
+    with serving() as site:
+        url = site.serve("/feed.xml", FEED.replace(b"Apple falls", b"[/b] falls"))
+        assert "[/b] falls" in again("sources", "test", url, VOXPOP_FEED_PRIVATE_ADDRESSES="true").stdout

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
 from voxpop.errors import VoxpopError
@@ -65,7 +66,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except VoxpopError as error:
-        errors.print(f"[red]voxpop:[/red] {error}", highlight=False, soft_wrap=True)
+        errors.print(f"[red]voxpop:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

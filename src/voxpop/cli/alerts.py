@@ -79,7 +79,7 @@ def show(alert: Alert, as_json: Json = False) -> None:
             emit(shown)
             return
         console.print(escape(shown["line"]), soft_wrap=True)
-        console.print(shown["link"], soft_wrap=True)
+        console.print(escape(shown["link"]), soft_wrap=True)
         moves = Table("when", "move", "by", "note", title=f"{shown['severity']}, {shown['phase']}")
         for move in shown["moves"]:
             moves.add_row(_time(move["at"]), move["kind"], escape(move["who"]), escape(move["note"]))
@@ -135,7 +135,7 @@ def _person(beginning: str, kind: Any, by: str) -> None:
     with told(), App() as live, live.engine.begin() as connection:
         alert, who = _id(connection, beginning), by or getpass.getuser()
         alerting.by_person(connection, _rules(live.settings), alert, kind, at_the_shell(who), datetime.now(UTC))
-        console.print(f"{alert[:_SHORT]} {kind} by {who}")
+        console.print(f"{alert[:_SHORT]} {kind} by {who}", markup=False)
 
 
 @alerts_app.command(epilog="Example: voxpop alerts silence --entity acme --for 8h --reason 'the sale is known'")
@@ -164,7 +164,7 @@ def silence(
             if not moves.end_silence(connection, end, now):
                 raise SettingError(f"no silence {end!r} is in force")
             access.audit(connection, who, "silence ended", end, person=person.id)
-            console.print(f"silence {end} ended")
+            console.print(f"silence {end} ended", markup=False)
             return
         if severity not in SEVERITIES:
             raise SettingError(f"a severity is one of {', '.join(SEVERITIES)}, not {severity!r}")
@@ -248,7 +248,8 @@ def release(
         if as_json:
             emit({"dropped" if drop else "waiting": count})
         else:
-            console.print(f"released by {who}; {count} messages {'given up' if drop else 'will be sent'}")
+            done = "given up" if drop else "will be sent"
+            console.print(f"released by {who}; {count} messages {done}", markup=False)
 
 
 def _rules(settings: Settings) -> Rules:

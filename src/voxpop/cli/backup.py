@@ -25,7 +25,9 @@ def backup(
             emit({"file": str(file), "bytes": file.stat().st_size, "rows": made.rows, "schema": made.revision})
             return
         size = file.stat().st_size / 2**20
-        console.print(f"{made.rows:,} rows in {file}, {size:,.1f} MiB, schema {made.revision}", soft_wrap=True)
+        console.print(
+            f"{made.rows:,} rows in {file}, {size:,.1f} MiB, schema {made.revision}", markup=False, soft_wrap=True
+        )
 
 
 @app.command(epilog="Example: voxpop restore voxpop-2026-03-02.zip, then voxpop alerts release --by NAME")
@@ -53,6 +55,8 @@ def restore(
         if as_json:
             emit({"made_at": found.made_at, "rows": found.rows, "schema": found.revision, "restored": not check})
             return
-        console.print(f"{file}: {found.rows:,} rows of {found.made_at:%Y-%m-%d %H:%M} UTC, whole", soft_wrap=True)
+        console.print(
+            f"{file}: {found.rows:,} rows of {found.made_at:%Y-%m-%d %H:%M} UTC, whole", markup=False, soft_wrap=True
+        )
         if not check:
             console.print("restored; nothing is sent until `voxpop alerts release --by NAME`", soft_wrap=True)

@@ -30,7 +30,7 @@ def demo(
 
     if export is not None:
         export.write_text("".join(sample.stream()), "utf-8")
-        console.print(f"the sample stream is in {export}")
+        console.print(f"the sample stream is in {export}", markup=False, soft_wrap=True)
         return
     from voxpop.demo import play
     from voxpop.scratch import scratch_app

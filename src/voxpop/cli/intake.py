@@ -121,7 +121,7 @@ def sources_list(as_json: Json = False) -> None:
         table = Table("name", "url", "channel", "polled", "error")
         for k in kept:
             polled = k.polled_at.isoformat(timespec="minutes") if k.polled_at else "never"
-            table.add_row(escape(k.name), k.detail["url"], k.detail["channel"], polled, escape(k.error or ""))
+            table.add_row(escape(k.name), escape(k.detail["url"]), k.detail["channel"], polled, escape(k.error or ""))
         console.print(table if kept else "No feeds yet. Add one: voxpop sources add URL")
 
 
@@ -145,9 +145,9 @@ def sources_test(name: Annotated[str, typer.Argument(help="Name of a kept feed, 
         now = datetime.now(UTC)
         polled = feeds.poll(feed, feeds.FeedState(), live.fetcher, received_at=now, now=now)
         for item in polled.items:
-            console.print(f"[dim]{item.published_at:%Y-%m-%d %H:%M}[/dim] {item.title or item.text[:100]}")
+            console.print(f"[dim]{item.published_at:%Y-%m-%d %H:%M}[/dim] {escape(item.title or item.text[:100])}")
         for dead in polled.refused:
-            console.print(f"[red]refused[/red] {dead.reason}")
+            console.print(f"[red]refused[/red] {escape(dead.reason)}")
         summary = f"{polled.source}: {len(polled.items)} items, {len(polled.refused)} refused"
         console.print(summary, markup=False, highlight=False)
 
@@ -188,7 +188,7 @@ def watchlist_list(as_json: Json = False) -> None:
             return
         table = Table("id", "name", "tickers", "sector", "country")
         for e in entities:
-            table.add_row(e.id, e.name, " ".join(e.tickers), e.sector or "", e.country or "")
+            table.add_row(e.id, escape(e.name), " ".join(e.tickers), escape(e.sector or ""), escape(e.country or ""))
         console.print(table if entities else "Nobody is watched yet: voxpop watchlist load FILE.csv")
 
 
@@ -216,7 +216,7 @@ def dlq_list(
         table = Table("id", "stage", "where", "reason", title=f"{total:,} dead letters", title_justify="left")
         for r in rows:
             where = r.origin if r.position is None else f"{r.origin}:{r.position}"
-            table.add_row(r.id[:12], r.stage, where, mask(r.reason.strip().splitlines()[-1])[:160])
+            table.add_row(r.id[:12], r.stage, escape(where), escape(mask(r.reason.strip().splitlines()[-1])[:160]))
         console.print(table if total else "No dead letters.")
 
 
@@ -230,7 +230,8 @@ def dlq_show(key: Annotated[str, typer.Argument(help="Id of a dead letter, or it
     with told(), App() as live:
         with live.engine.connect() as connection:
             row = deadletters.one(connection, key)
-        console.print(f"id       {row.id}\nstage    {row.stage}\norigin   {row.origin}:{row.position}", highlight=False)
+        where = f"{row.origin}:{row.position}"
+        console.print(f"id       {row.id}\nstage    {row.stage}\norigin   {where}", highlight=False, markup=False)
         console.print(f"received {row.received_at.isoformat(timespec='seconds')}", highlight=False)
         console.print(f"reason   {mask(row.reason)}", highlight=False, markup=False)
         console.print(mask(row.payload.decode("utf-8", "replace")), highlight=False, markup=False)

@@ -77,7 +77,8 @@ def replay(
             told_of = _play(live, spool, span, sink, silences)
             _summarise(told_of, refused, silences)
             if keep:
-                errors.print(f"To look at it: VOXPOP_DATABASE_URL='{_url(live)}' voxpop serve", soft_wrap=True)
+                look = f"To look at it: VOXPOP_DATABASE_URL='{_url(live)}' voxpop serve"
+                errors.print(look, markup=False, soft_wrap=True)
 
 
 def _settings(settings: Settings, budget: str) -> Settings:

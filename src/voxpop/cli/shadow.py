@@ -37,7 +37,9 @@ def shadow_list(as_json: Json = False) -> None:
             return
         table = Table("version", "profile", "counts", "since")
         for v in versions:
-            table.add_row(escape(v.model), v.profile, "yes" if v.active else "", f"{v.received_at:%Y-%m-%d %H:%M}")
+            table.add_row(
+                escape(v.model), escape(v.profile), "yes" if v.active else "", f"{v.received_at:%Y-%m-%d %H:%M}"
+            )
         console.print(table if versions else "No version has read anything yet.")
         for m in moves:
             at = f"{m.received_at:%Y-%m-%d %H:%M}"
@@ -67,7 +69,7 @@ def shadow_status(as_json: Json = False) -> None:
         )
         for one in found:
             figures = (f"{one.get(name, 0):,}" for name in ("read", "left"))
-            table.add_row(escape(one["model"]), one["profile"], "yes" if one["active"] else "", *figures)
+            table.add_row(escape(one["model"]), escape(one["profile"]), "yes" if one["active"] else "", *figures)
         console.print(table)
         if not live.settings.shadow_profile:
             errors.print("No profile reads in the shadow: VOXPOP_SHADOW_PROFILE names one.")
@@ -87,7 +89,7 @@ def shadow_run(as_json: Json = False) -> None:
         if as_json:
             emit({"read": done})
         else:
-            console.print(f"{done:,} documents read by {live.beside}")
+            console.print(f"{done:,} documents read by {live.beside}", markup=False)
 
 
 @models_app.command(epilog="Example: voxpop models promote bundled-4f1c --by jane --dry-run")

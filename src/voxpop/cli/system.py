@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from voxpop.cli import Json, app, console, emit, errors, told
@@ -128,11 +129,11 @@ def doctor(as_json: Json = False) -> None:
             return
         table = Table("check", "found", show_header=False)
         for name, found in checks.items():
-            table.add_row(name, found)
+            table.add_row(name, escape(found))
         console.print(table)
         table = Table("setting", "value", "meaning")
         for variable, value, meaning in settings.shown():
-            table.add_row(variable, value, meaning)
+            table.add_row(variable, escape(value), escape(meaning))
         console.print(table)
 
 

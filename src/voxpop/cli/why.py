@@ -41,7 +41,10 @@ def why(
             emit({**answer._asdict(), "gates": gates, "stopped_by": stopped.name if stopped else None})
             return
         table = Table(
-            "", "gate", "figures", title=f"{answer.name}, {answer.start:%m-%d %H:%M} to {answer.end:%m-%d %H:%M}"
+            "",
+            "gate",
+            "figures",
+            title=escape(f"{answer.name}, {answer.start:%m-%d %H:%M} to {answer.end:%m-%d %H:%M}"),
         )
         for gate in answer.gates:
             table.add_row("✓" if gate.passed else "[red]✗[/red]", gate.name, escape(figures.told("en", gate)))
