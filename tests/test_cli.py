@@ -284,3 +284,27 @@ def test_text_of_people_is_never_read_as_markup(again: commands.Run, tmp_path: P
     with serving() as site:
         url = site.serve("/feed.xml", FEED.replace(b"Apple falls", b"[/b] falls"))
         assert "[/b] falls" in again("sources", "test", url, VOXPOP_FEED_PRIVATE_ADDRESSES="true").stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://u:pa55word@127.0.0.1:1/x", "cannot be reached: .*port 1.*correct VOXPOP_DATABASE_URL"),
+        ("mysql://u:pa55word@127.0.0.1/x", "must name a PostgreSQL server: postgresql://"),
+        ("postgresql://u:pa55word@127.0.0.1:many/x", "is malformed: it is written postgresql://"),
+    ],
+)
+def test_a_database_that_cannot_be_had_is_one_sentence_without_its_password(url: str, said: str) -> None:
+    for command in (["watchlist", "list"], ["demo", "--no-serve"]):
+        done = CliRunner().invoke(cli.app, command, env={"VOXPOP_DATABASE_URL": url})
+        assert (done.exit_code, done.stderr.count("\n")) == (1, 1 + done.stderr.count("Starting")), done.output
+        assert re.search(said, done.stderr)
+        assert "pa55word" not in done.output
+
+
+def test_what_cannot_be_written_or_served_is_one_sentence(again: commands.Run, tmp_path: Path) -> None:
+    for option in ("--html", "--pdf"):
+        refused = again("report", "morning", option, "/nowhere/x", code=1)
+        assert refused.stderr == "voxpop: /nowhere/x cannot be written: there is no such folder, or it is one\n"
+    assert "cannot be written" in again("demo", "--export", str(tmp_path), code=1).stderr
+    assert "99999 is no port" in again("serve", "--port", "99999", code=1).stderr

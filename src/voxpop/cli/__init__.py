@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -13,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 
-from voxpop.errors import VoxpopError
+from voxpop.errors import SettingError, VoxpopError
 
 PANELS: Final[Mapping[str, Sequence[str]]] = {
     "Begin": ("demo", "run", "doctor"),
@@ -70,6 +72,18 @@ def told() -> Iterator[None]:
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def require_place(file: Path) -> None:
+    """Whether ``file`` can be written: asked before the work whose result goes there, not after.
+
+    Raises:
+        SettingError: it cannot.
+    """
+    if file.is_dir() or not file.parent.is_dir():
+        raise SettingError(f"{file} cannot be written: there is no such folder, or it is one")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise SettingError(f"{file} cannot be written: you may not write there")
 
 
 def channel_of(word: str) -> Literal["news", "social"]:

@@ -40,7 +40,7 @@ def restore(
     """Bring a backup back, all of it or nothing. Nothing is sent until `voxpop alerts release`."""
     from voxpop.app import App
     from voxpop.store import restore as restoring
-    from voxpop.store.engine import open_engine
+    from voxpop.store.engine import open_engine, require_answer
 
     with told():
         if check:
@@ -48,6 +48,7 @@ def restore(
         else:
             with App() as live:
                 engine = open_engine(live.database_url)  # not live.engine, which would migrate first
+                require_answer(engine)
                 try:
                     found = restoring.restore(engine, file, replace=replace)
                 finally:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from voxpop.cli import Json, app, console, emit, told
+from voxpop.cli import Json, app, console, emit, require_place, told
 
 if TYPE_CHECKING:
     from voxpop.alertsfile import Rules
@@ -88,6 +88,9 @@ def _show(wanted: _Wanted, html: Path | None, pdf: Path | None, as_json: bool) -
     from voxpop.reports.build import Asked
     from voxpop.reports.view import plain, view
 
+    for file in (html, pdf):
+        if file is not None:
+            require_place(file)
     with App() as live:
         as_of = wanted.as_of or datetime.now(UTC)
         check_zone(wanted.zone, "--zone")
