@@ -13,13 +13,13 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import typer.main
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests import commands
 from tests.sources.loopback import serving
@@ -194,6 +194,23 @@ def test_the_watchlist_of_the_readme_is_loaded(voxpop: Run, again: commands.Run,
     voxpop("watchlist", "load", str(path))
     (company,) = json.loads(again("watchlist", "list", "--json").stdout)
     assert company["id"] == next(csv.DictReader(block[1].splitlines()))["id"]
+
+
+def test_loading_says_what_it_changes_and_whose_names_are_the_same(again: commands.Run, tmp_path: Path) -> None:
+    path = tmp_path / "companies.csv"
+
+    def load(*lines: str, code: int = 0, option: Sequence[str] = ()) -> Result:
+        path.write_text("\n".join(("id,name,aliases", *lines)) + "\n", "utf-8")
+        return again("watchlist", "load", str(path), *option, code=code)
+
+    first = load("a,Alpha Bank,Alpha", "b,Bolt,")
+    assert (first.stdout, first.stderr) == ("2 entities are watched: 2 added, 0 changed, 0 removed\n", "")
+    second = load("a,Alpha Bank,Alpha", "b,Bolt,Bolts", "c,Alpha Motors,Alpha")
+    assert second.stdout == "3 entities are watched: 1 added, 1 changed, 0 removed\n"
+    assert second.stderr == "'Alpha' is a name of a and of c: a text that uses it alone may mean either\n"
+    assert "names nobody" in load(code=1).stderr
+    assert len(json.loads(again("watchlist", "list", "--json").stdout)) == 3, "the list stays as it was"
+    assert load(option=["--empty"]).stdout == "0 entities are watched: 0 added, 0 changed, 3 removed\n"
 
 
 def test_the_map_of_the_readme_brings_a_vendors_export_in(again: commands.Run, tmp_path: Path) -> None:

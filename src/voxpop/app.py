@@ -161,14 +161,14 @@ class App:
                 )
             return self._judges[reader.version]
 
-    def watch(self, entities: Sequence[Entity]) -> int:
+    def watch(self, entities: Sequence[Entity]) -> watchlist.Change:
         """Makes ``entities`` the watchlist; stored documents are linked anew by the next ``relink``."""
         from voxpop.text.entities import Linker
 
         with self.engine.begin() as connection:
-            count = watchlist.replace(connection, entities)
+            change = watchlist.replace(connection, entities)
             facts.put(connection, "watchlist", Linker(entities).version)
-        return count
+        return change
 
     def ensure_watchlist(self) -> None:
         """Watches the shipped companies where nobody has said whom to watch."""

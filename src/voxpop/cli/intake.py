@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from voxpop.app import App
     from voxpop.records import DeadLetter, Item
 
+_SHOWN = 10
+"""Most warnings of one kind."""
+
 sources_app = typer.Typer(help="Feeds that `voxpop run` and `voxpop jobs feeds` poll.", no_args_is_help=True)
 watchlist_app = typer.Typer(help="The companies that are watched.", no_args_is_help=True)
 dlq_app = typer.Typer(help="Dead letters: records that were refused, with the reason.", no_args_is_help=True)
@@ -165,13 +168,27 @@ def sources_remove(name: Annotated[str, typer.Argument(help="Name of a kept feed
 
 
 @watchlist_app.command("load", epilog="Example: voxpop watchlist load companies.csv")
-def watchlist_load(path: Annotated[Path, typer.Argument(help="CSV; columns as in the README.")]) -> None:
+def watchlist_load(
+    path: Annotated[Path, typer.Argument(help="CSV; columns as in the README.")],
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Take a CSV that names nobody: nobody is watched then.")
+    ] = False,
+) -> None:
     """Make a CSV the watchlist. Stored documents are linked anew by `voxpop run`."""
     from voxpop.app import App
     from voxpop.text import watchlist
 
     with told(), App() as live:
-        console.print(f"{live.watch(watchlist.load(path))} entities are watched")
+        entities = watchlist.load(path, empty=empty)
+        done = live.watch(entities)
+        moved = f"{done.added:,} added, {done.changed:,} changed, {done.removed:,} removed"
+        console.print(f"{done.watched:,} {'entity is' if done.watched == 1 else 'entities are'} watched: {moved}")
+        ambiguous = watchlist.shared(entities)
+        for name, ids in ambiguous[:_SHOWN]:
+            note = f"{name!r} is a name of {' and of '.join(ids)}: a text that uses it alone may mean either"
+            errors.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        if len(ambiguous) > _SHOWN:
+            errors.print(f"and {len(ambiguous) - _SHOWN:,} more such names", style="yellow", highlight=False)
 
 
 @watchlist_app.command("list", epilog="Example: voxpop watchlist list --json")
