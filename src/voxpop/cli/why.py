@@ -14,7 +14,7 @@ from voxpop.cli import Json, app, console, emit, told
 
 @app.command(epilog="Example: voxpop why acme --at 2026-03-12T14:00Z")
 def why(
-    entity: Annotated[str, typer.Argument(help="Id or name of an entity.")],
+    entity: Annotated[str, typer.Argument(help="Id, name, alias or ticker of an entity.")],
     at: Annotated[str, typer.Option(help="Time, ISO 8601, UTC without a zone; default: the end of the stream.")] = "",
     hours: Annotated[float, typer.Option(help="How far to look back from then.", min=1)] = 24,
     as_json: Json = False,
