@@ -25,8 +25,8 @@ Profile = Annotated[str, typer.Option(help="Model profile; default: VOXPOP_PROFI
 
 
 @app.command(
-    epilog='Example: voxpop infer --premise "Acme missed its coupon." --hypothesis "It has run out of cash."'
-    ' --conclusion "Acme has failed to pay a debt."'
+    epilog='Example: voxpop infer -p "Acme did not pay its bondholders on time." -h "It has run out of cash."'
+    ' -c "Acme has failed to pay a debt."    False, with its reason, is an answer, too.'
 )
 def infer(
     premise: Annotated[str, typer.Option("--premise", "-p", help="What is known.")],
