@@ -163,6 +163,22 @@ def test_a_feed_without_a_name_is_called_as_it_calls_itself(again: commands.Run)
         assert "The [near] wire: 1 items, 0 refused" in run("sources", "test", second, **allowed).output
 
 
+def test_a_feed_is_kept_once_and_shown_whole(again: commands.Run) -> None:
+    allowed = {"VOXPOP_FEED_PRIVATE_ADDRESSES": "true"}
+    name = "a" + "-long" * 20 + "-name"
+    with serving() as site:
+        url = site.serve("/feed.xml", FEED)
+        again("sources", "add", url, "--name", name, **allowed)
+        refused = again("sources", "add", url, "--name", "other", code=1, **allowed)
+    assert f"kept already, as '{name}'" in refused.stderr
+    again("sources", "add", url, "--name", name, **allowed)
+    listed = again("sources", "list", COLUMNS="80").stdout
+    column = "".join(line.split("│")[1].strip() for line in listed.splitlines() if line.startswith("│"))
+    assert column == name
+    settings = again("doctor", COLUMNS="60").stdout
+    assert "…" not in settings.replace("://…", "").replace("=…", "")
+
+
 def test_run_tells_whoever_sits_at_a_terminal_what_is_read_and_how_far(voxpop: Run, database_url: str) -> None:
     assert voxpop("run", "--until-idle").stderr == "", "a log is told nothing but what goes wrong"
     environ = {**os.environ, "VOXPOP_DATABASE_URL": database_url.replace("+psycopg", ""), "COLUMNS": "200"}

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Column, Table
 from typer.core import TyperCommand, TyperGroup
 
 from voxpop.errors import SettingError, VoxpopError
@@ -60,6 +61,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to
 def emit(value: object) -> None:
     """One JSON value on a line of stdout."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def folded(*headers: str, **looks: Any) -> Table:
+    """A table that breaks a long word where the terminal is narrow: other commands need a name or an id whole."""
+    return Table(*(Column(header, overflow="fold") for header in headers), **looks)
 
 
 @contextmanager

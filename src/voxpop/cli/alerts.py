@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from voxpop.cli import Json, app, console, emit, told
+from voxpop.cli import Json, app, console, emit, folded, told
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -42,7 +41,7 @@ def list_(
             emit(shown)
             return
         title = f"{len(shown)} alert{'' if len(shown) == 1 else 's'}"
-        table = Table("alert", "fired", "severity", "phase", "what happened", title=title)
+        table = folded("alert", "fired", "severity", "phase", "what happened", title=title)
         for row in shown:
             at = f"{row['fired_at']:%Y-%m-%d %H:%M}"
             table.add_row(row["id"][:_SHORT], at, row["severity"], row["phase"], escape(row["line"]))
@@ -80,12 +79,12 @@ def show(alert: Alert, as_json: Json = False) -> None:
             return
         console.print(escape(shown["line"]), soft_wrap=True)
         console.print(escape(shown["link"]), soft_wrap=True)
-        moves = Table("when", "move", "by", "note", title=f"{shown['severity']}, {shown['phase']}")
+        moves = folded("when", "move", "by", "note", title=f"{shown['severity']}, {shown['phase']}")
         for move in shown["moves"]:
             moves.add_row(_time(move["at"]), move["kind"], escape(move["who"]), escape(move["note"]))
         console.print(moves)
         if shown["messages"]:
-            messages = Table("queued", "notice", "to", "state", "tries", "answer", title="messages")
+            messages = folded("queued", "notice", "to", "state", "tries", "answer", title="messages")
             for m in shown["messages"]:
                 fields = (m["notice"], escape(m["receiver"]), m["state"], str(m["tries"]), escape(m["said"] or ""))
                 messages.add_row(_time(m["queued_at"]), *fields)
@@ -181,7 +180,7 @@ def _print_silences(found: list[Any], as_json: bool) -> None:
     if as_json:
         emit([s._asdict() for s in found])
         return
-    table = Table("silence", "until", "by", "what", "up to", "why", title=f"{len(found)} silences")
+    table = folded("silence", "until", "by", "what", "up to", "why", title=f"{len(found)} silences")
     for s in found:
         named = (("entity", s.entity), ("rule", s.rule), ("sector", s.sector))
         what = ", ".join(f"{name} {value}" for name, value in named if value)
@@ -226,7 +225,7 @@ def _print_test(results: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         emit(results)
         return
-    table = Table("receiver", "taken", "answer")
+    table = folded("receiver", "taken", "answer")
     for r in results:
         table.add_row(escape(r["receiver"]), "yes" if r["taken"] else "[red]no[/red]", escape(r["said"]))
     console.print(table)

@@ -12,9 +12,8 @@ import msgspec
 import typer
 from msgspec.structs import replace
 from rich.markup import escape
-from rich.table import Table
 
-from voxpop.cli import Json, app, channel_of, console, emit, errors, told
+from voxpop.cli import Json, app, channel_of, console, emit, errors, folded, told
 from voxpop.cli.reading import Channel, LayoutFile, Name, reading
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ def sources_list(as_json: Json = False) -> None:
         if as_json:
             emit([k._asdict() for k in kept])
             return
-        table = Table("name", "url", "channel", "polled", "error")
+        table = folded("name", "url", "channel", "polled", "error")
         for k in kept:
             polled = k.polled_at.isoformat(timespec="minutes") if k.polled_at else "never"
             table.add_row(escape(k.name), escape(k.detail["url"]), k.detail["channel"], polled, escape(k.error or ""))
@@ -203,7 +202,7 @@ def watchlist_list(as_json: Json = False) -> None:
         if as_json:
             emit(entities)
             return
-        table = Table("id", "name", "tickers", "sector", "country")
+        table = folded("id", "name", "tickers", "sector", "country")
         for e in entities:
             table.add_row(e.id, escape(e.name), " ".join(e.tickers), escape(e.sector or ""), escape(e.country or ""))
         console.print(table if entities else "Nobody is watched yet: voxpop watchlist load FILE.csv")
@@ -230,7 +229,7 @@ def dlq_list(
             ]
             emit({"total": total, "dead_letters": shown})
             return
-        table = Table("id", "stage", "where", "reason", title=f"{total:,} dead letters", title_justify="left")
+        table = folded("id", "stage", "where", "reason", title=f"{total:,} dead letters", title_justify="left")
         for r in rows:
             where = r.origin if r.position is None else f"{r.origin}:{r.position}"
             table.add_row(r.id[:12], r.stage, escape(where), escape(mask(r.reason.strip().splitlines()[-1])[:160]))

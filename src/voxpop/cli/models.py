@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from voxpop.cli import Json, app, console, emit, errors, told
+from voxpop.cli import Json, app, console, emit, errors, folded, told
 
 if TYPE_CHECKING:
     from voxpop.models.hub_profile import HubProfile
@@ -34,7 +34,7 @@ def models_list(as_json: Json = False) -> None:
         if as_json:
             emit(rows)
             return
-        table = Table("profile", "reads", "tasks", "weights", "files")
+        table = folded("profile", "reads", "tasks", "weights", "files")
         for row in rows:
             found = "there" if row["there"] else f"voxpop models pull {row['profile']}"
             table.add_row(row["profile"], ", ".join(row["languages"]), ", ".join(row["tasks"]), row["kind"], found)
@@ -84,7 +84,7 @@ def models_show(profile: Name, as_json: Json = False) -> None:
 
 
 def _shown(of: dict[str, Any]) -> Table:
-    table = Table(
+    table = folded(
         "task",
         "weights",
         "commit",
