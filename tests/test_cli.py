@@ -272,6 +272,25 @@ def test_analyze_prints_one_object_a_line(tmp_path: Path) -> None:
     assert found[4]["sentiment"] is None, "what cannot be read is not guessed at"
 
 
+def test_analyze_reads_up_to_the_line_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "gbk.txt"
+    path.write_bytes(b"Apple fell\n" + "苹果公司发布新手机\n".encode("gbk"))
+    done = CliRunner().invoke(cli.app, ["analyze", str(path)])
+    assert done.exit_code == 1
+    assert "line 2 is not UTF-8 (byte 2): save it as UTF-8" in done.stderr
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["Apple fell"]
+
+
+def test_the_list_that_comes_with_it_is_told_of_until_somebody_has_chosen(again: commands.Run, tmp_path: Path) -> None:
+    begun = again("watchlist", "list").stdout
+    (count,) = re.findall(r"`voxpop run` begins with the (\d+) companies", begun)
+    assert f"without it, run begins with {count} large" in README
+    path = tmp_path / "companies.csv"
+    path.write_text("id,name\n", "utf-8")
+    again("watchlist", "load", "--empty", str(path))
+    assert again("watchlist", "list").stdout == "Nobody is watched: voxpop watchlist load FILE.csv\n"
+
+
 def test_doctor_and_status_speak_json(voxpop: Run, again: commands.Run) -> None:
     assert "files verified" in json.loads(voxpop("doctor", "--json").stdout)["checks"]["model"]
     status = json.loads(again("db", "status", "--json").stdout)

@@ -194,18 +194,26 @@ def watchlist_load(
 def watchlist_list(as_json: Json = False) -> None:
     """Show who is watched."""
     from voxpop.app import App
-    from voxpop.store import watchlist
+    from voxpop.store import facts, watchlist
+    from voxpop.text.watchlist import shipped
 
     with told(), App() as live:
         with live.engine.connect() as connection:
-            entities = watchlist.load(connection)
+            entities, chosen = watchlist.load(connection), facts.get(connection, "watchlist") is not None
         if as_json:
             emit(entities)
             return
         table = folded("id", "name", "tickers", "sector", "country")
         for e in entities:
             table.add_row(e.id, escape(e.name), " ".join(e.tickers), escape(e.sector or ""), escape(e.country or ""))
-        console.print(table if entities else "Nobody is watched yet: voxpop watchlist load FILE.csv")
+        if entities:
+            console.print(table)
+        elif chosen:
+            console.print("Nobody is watched: voxpop watchlist load FILE.csv")
+        else:
+            begins = f"`voxpop run` begins with the {len(shipped())} companies that come with it"
+            others = "unless you load others first: voxpop watchlist load FILE.csv"
+            console.print(f"Nobody is watched yet: {begins}, {others}", soft_wrap=True, highlight=False)
 
 
 @dlq_app.command("list", epilog="Example: voxpop dlq list --stage ingest")
