@@ -13,13 +13,13 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import typer.main
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tests import commands
 from tests.sources.loopback import serving
@@ -163,6 +163,22 @@ def test_a_feed_without_a_name_is_called_as_it_calls_itself(again: commands.Run)
         assert "The [near] wire: 1 items, 0 refused" in run("sources", "test", second, **allowed).output
 
 
+def test_a_feed_is_kept_once_and_shown_whole(again: commands.Run) -> None:
+    allowed = {"VOXPOP_FEED_PRIVATE_ADDRESSES": "true"}
+    name = "a" + "-long" * 20 + "-name"
+    with serving() as site:
+        url = site.serve("/feed.xml", FEED)
+        again("sources", "add", url, "--name", name, **allowed)
+        refused = again("sources", "add", url, "--name", "other", code=1, **allowed)
+    assert f"kept already, as '{name}'" in refused.stderr
+    again("sources", "add", url, "--name", name, **allowed)
+    listed = again("sources", "list", COLUMNS="80").stdout
+    column = "".join(line.split("│")[1].strip() for line in listed.splitlines() if line.startswith("│"))
+    assert column == name
+    settings = again("doctor", COLUMNS="60").stdout
+    assert "…" not in settings.replace("://…", "").replace("=…", "")
+
+
 def test_run_tells_whoever_sits_at_a_terminal_what_is_read_and_how_far(voxpop: Run, database_url: str) -> None:
     assert voxpop("run", "--until-idle").stderr == "", "a log is told nothing but what goes wrong"
     environ = {**os.environ, "VOXPOP_DATABASE_URL": database_url.replace("+psycopg", ""), "COLUMNS": "200"}
@@ -194,6 +210,23 @@ def test_the_watchlist_of_the_readme_is_loaded(voxpop: Run, again: commands.Run,
     voxpop("watchlist", "load", str(path))
     (company,) = json.loads(again("watchlist", "list", "--json").stdout)
     assert company["id"] == next(csv.DictReader(block[1].splitlines()))["id"]
+
+
+def test_loading_says_what_it_changes_and_whose_names_are_the_same(again: commands.Run, tmp_path: Path) -> None:
+    path = tmp_path / "companies.csv"
+
+    def load(*lines: str, code: int = 0, option: Sequence[str] = ()) -> Result:
+        path.write_text("\n".join(("id,name,aliases", *lines)) + "\n", "utf-8")
+        return again("watchlist", "load", str(path), *option, code=code)
+
+    first = load("a,Alpha Bank,Alpha", "b,Bolt,")
+    assert (first.stdout, first.stderr) == ("2 entities are watched: 2 added, 0 changed, 0 removed\n", "")
+    second = load("a,Alpha Bank,Alpha", "b,Bolt,Bolts", "c,Alpha Motors,Alpha")
+    assert second.stdout == "3 entities are watched: 1 added, 1 changed, 0 removed\n"
+    assert second.stderr == "'Alpha' is a name of a and of c: a text that uses it alone may mean either\n"
+    assert "names nobody" in load(code=1).stderr
+    assert len(json.loads(again("watchlist", "list", "--json").stdout)) == 3, "the list stays as it was"
+    assert load(option=["--empty"]).stdout == "0 entities are watched: 0 added, 0 changed, 3 removed\n"
 
 
 def test_the_map_of_the_readme_brings_a_vendors_export_in(again: commands.Run, tmp_path: Path) -> None:
@@ -239,6 +272,25 @@ def test_analyze_prints_one_object_a_line(tmp_path: Path) -> None:
     assert found[4]["sentiment"] is None, "what cannot be read is not guessed at"
 
 
+def test_analyze_reads_up_to_the_line_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "gbk.txt"
+    path.write_bytes(b"Apple fell\n" + "苹果公司发布新手机\n".encode("gbk"))
+    done = CliRunner().invoke(cli.app, ["analyze", str(path)])
+    assert done.exit_code == 1
+    assert "line 2 is not UTF-8 (byte 2): save it as UTF-8" in done.stderr
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["Apple fell"]
+
+
+def test_the_list_that_comes_with_it_is_told_of_until_somebody_has_chosen(again: commands.Run, tmp_path: Path) -> None:
+    begun = again("watchlist", "list").stdout
+    (count,) = re.findall(r"`voxpop run` begins with the (\d+) companies", begun)
+    assert f"without it, run begins with {count} large" in README
+    path = tmp_path / "companies.csv"
+    path.write_text("id,name\n", "utf-8")
+    again("watchlist", "load", "--empty", str(path))
+    assert again("watchlist", "list").stdout == "Nobody is watched: voxpop watchlist load FILE.csv\n"
+
+
 def test_doctor_and_status_speak_json(voxpop: Run, again: commands.Run) -> None:
     assert "files verified" in json.loads(voxpop("doctor", "--json").stdout)["checks"]["model"]
     status = json.loads(again("db", "status", "--json").stdout)
@@ -267,3 +319,44 @@ def test_history_is_replayed_from_a_file_and_what_is_wrong_is_said(
     assert "is not a date" in again("replay", str(path), "--to", "soon", code=1, **home).stderr
     assert "cannot be read" in again("replay", str(tmp_path / "none.csv"), code=1, **home).stderr
     assert "no such folder" in again("replay", str(path), "--out", "/nowhere/a.jsonl", code=1, **home).stderr
+
+
+def test_text_of_people_is_never_read_as_markup(again: commands.Run, tmp_path: Path) -> None:
+    assert "no feed is called '[/x]'" in again("sources", "remove", "[/x]", code=1).stderr
+    assert "cannot read [bold]x.csv" in again("watchlist", "load", "[bold]x.csv", code=1).stderr
+    listed = tmp_path / "companies.csv"
+    listed.write_text("id,name,sector\nacme,[red]Acme[/b],[/c]\n", "utf-8")
+    again("watchlist", "load", str(listed))
+    assert {"[red]Acme[/b]", "[/c]"} <= set(again("watchlist", "list").stdout.split())
+    (tmp_path / "[b]items.jsonl").write_text("{[/i]\n", "utf-8")
+    again("ingest", str(tmp_path / "[b]items.jsonl"), code=2)
+    (dead,) = json.loads(again("dlq", "list", "--json").stdout)["dead_letters"]
+    assert "[b]items.jsonl" in again("dlq", "list").stdout
+    assert "[b]items.jsonl" in again("dlq", "show", dead["id"]).stdout
+    with serving() as site:
+        url = site.serve("/feed.xml", FEED.replace(b"Apple falls", b"[/b] falls"))
+        assert "[/b] falls" in again("sources", "test", url, VOXPOP_FEED_PRIVATE_ADDRESSES="true").stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://u:pa55word@127.0.0.1:1/x", "cannot be reached: .*port 1.*correct VOXPOP_DATABASE_URL"),
+        ("mysql://u:pa55word@127.0.0.1/x", "must name a PostgreSQL server: postgresql://"),
+        ("postgresql://u:pa55word@127.0.0.1:many/x", "is malformed: it is written postgresql://"),
+    ],
+)
+def test_a_database_that_cannot_be_had_is_one_sentence_without_its_password(url: str, said: str) -> None:
+    for command in (["watchlist", "list"], ["demo", "--no-serve"]):
+        done = CliRunner().invoke(cli.app, command, env={"VOXPOP_DATABASE_URL": url})
+        assert (done.exit_code, done.stderr.count("\n")) == (1, 1 + done.stderr.count("Starting")), done.output
+        assert re.search(said, done.stderr)
+        assert "pa55word" not in done.output
+
+
+def test_what_cannot_be_written_or_served_is_one_sentence(again: commands.Run, tmp_path: Path) -> None:
+    for option in ("--html", "--pdf"):
+        refused = again("report", "morning", option, "/nowhere/x", code=1)
+        assert refused.stderr == "voxpop: /nowhere/x cannot be written: there is no such folder, or it is one\n"
+    assert "cannot be written" in again("demo", "--export", str(tmp_path), code=1).stderr
+    assert "99999 is no port" in again("serve", "--port", "99999", code=1).stderr

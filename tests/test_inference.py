@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from pathlib import Path
+
 import pytest
+from typer.testing import CliRunner
 
 from tests.scripted import Entailed, Script, reader_of
+from voxpop import cli
+from voxpop.cli import judge as _commands  # noqa: F401 - which registers itself
 from voxpop.errors import ModelError, SettingError
 from voxpop.inference import Inferred, infer
 
@@ -101,3 +108,14 @@ def test_short_plain_texts_are_taken_for_what_they_are_said_to_be() -> None:
 def test_a_profile_without_inference_says_so() -> None:
     with pytest.raises(ModelError, match="nli"):
         infer(PREMISE, HYPOTHESIS, CONCLUSION, reader_of(Script(), said=False))
+
+
+def test_the_example_of_the_readme_and_of_the_help_follows() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    (line,) = re.findall(r"^voxpop (infer .*)$", readme, re.M)
+    words = shlex.split(line)
+    helped = re.sub(r"\s+", " ", CliRunner().invoke(cli.app, ["infer", "--help"], env={"COLUMNS": "200"}).stdout)
+    assert line in helped
+    done = CliRunner().invoke(cli.app, words, env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[0] == words[words.index("-c") + 1]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, text
 
+from tests.sources.loopback import serving
 from tests.store.samples import MODEL, START, document, reading, write
 from voxpop import alarms, jobs
 from voxpop.errors import StoreError
@@ -16,7 +18,7 @@ from voxpop.log.base import Log, open_log
 from voxpop.records import TOPICS, DeadLetter, Document, Entity, decode
 from voxpop.settings import Settings
 from voxpop.sources.fetch import Fetcher
-from voxpop.store import alerts, deliveries, writer
+from voxpop.store import alerts, deliveries, feeds, writer
 from voxpop.store.deliveries import Delivery
 from voxpop.text.entities import Linker
 
@@ -192,6 +194,33 @@ def test_a_budget_needs_history(engine: Engine, around: Surroundings) -> None:
     write(engine, [reading(document("a", 0, "first"))])
     with pytest.raises(StoreError, match="14 days"):
         alarms.spend(engine, MODEL, 5.0)
+
+
+def test_a_feed_that_answers_rubbish_is_noted_and_those_after_it_are_polled(
+    engine: Engine, around: Surroundings
+) -> None:
+    good = (
+        b'<rss version="2.0"><channel><title>T</title><item><guid>1</guid><title>Acme halts</title>'
+        b"<pubDate>Sun, 01 Mar 2026 08:00:00 GMT</pubDate></item></channel></rss>"
+    )
+    fetcher = Fetcher(allow_private=True)
+    around = replace(around, fetcher=lambda: fetcher)
+    with serving() as site:
+        with engine.begin() as connection:
+            feeds.add(connection, "0", {"url": 7})
+            for name, body in (("a", b""), ("b", b"<html>Moved</html>"), ("c", good)):
+                feeds.add(connection, name, {"url": site.serve(f"/{name}", body)})
+        assert jobs.poll_feeds(around, NOW) == 1
+        with engine.connect() as connection:
+            kept = {feed.name: feed for feed in feeds.kept(connection)}
+        assert [kept[name].polled_at for name in "0abc"] == [NOW] * 4
+        assert "Expected `str`" in (kept["0"].error or "")
+        assert "answered with nothing" in (kept["a"].error or "")
+        assert "not an RSS" in (kept["b"].error or "")
+        assert kept["c"].error is None
+        asked = len(site.asked)
+        jobs.poll_feeds(around, NOW + timedelta(seconds=15))
+        assert len(site.asked) == asked, "one that fails waits as long as the others"
 
 
 def test_nothing_stored_is_no_work(around: Surroundings) -> None:

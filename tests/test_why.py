@@ -19,7 +19,7 @@ from voxpop.alertsfile import Rules
 from voxpop.api.figures import told
 from voxpop.errors import SettingError
 from voxpop.jobs import Surroundings
-from voxpop.records import DeadLetter, Entity, Mention
+from voxpop.records import DeadLetter, Entity, Mention, Name
 from voxpop.store import watchlist, writer
 from voxpop.why import Answer, why
 
@@ -76,6 +76,25 @@ def route(site: Hook, **more: Any) -> Rules:
 def test_an_entity_that_nobody_ever_watched_is_an_error(watched: Engine) -> None:
     with pytest.raises(SettingError, match="nobody ever watched 'bolt'"):
         asked(watched, 24, who="bolt")
+
+
+def test_an_entity_is_found_by_id_name_alias_and_ticker(engine: Engine) -> None:
+    acme = Entity(
+        id="acme", name="Acme-Industries", aliases=(Name(text="艾可美工业"), Name(text="AI")), tickers=("ACM",)
+    )
+    bolt = Entity(
+        id="bolt", name="Boltworks", aliases=(Name(text="Acme-Industries"), Name(text="Two")), tickers=("ai",)
+    )
+    last = Entity(id="last", name="Last", aliases=(Name(text="two"),), tickers=("LST", "ONE"))
+    gone = Entity(id="gone", name="Gone", aliases=(Name(text="two"),), tickers=("ONE",))
+    for entities in ([gone], [acme, bolt, last]):
+        with engine.begin() as connection:
+            watchlist.replace(connection, entities)
+    said = ("acme", "ACME", "acme-industries", " 艾可美工业", "acm", "AI", "BOLT", "LST", "one", "GONE")
+    found = [asked(engine, 24, who=one).entity for one in said]
+    assert found == ["acme", "acme", "acme", "acme", "acme", "acme", "bolt", "last", "last", "gone"]
+    with pytest.raises(SettingError, match=r"'two' may mean bolt \(Boltworks\), last \(Last\): name one by its id"):
+        asked(engine, 24, who="two")
 
 
 def test_an_entity_that_left_the_watchlist(watched: Engine) -> None:

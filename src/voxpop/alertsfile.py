@@ -40,14 +40,16 @@ lang = "en"                                                         # or "zh"
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from datetime import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
+import msgspec.inspect
 
 from voxpop.errors import SettingError
 from voxpop.notify import Receiver
@@ -142,9 +144,13 @@ def parse(source: str, name: str, dashboard: str = "") -> Rules:
         SettingError: it is malformed.
     """
     try:
-        file = msgspec.convert(tomllib.loads(source), File)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        written = tomllib.loads(source)
+        file = msgspec.convert(written, File)
+    except tomllib.TOMLDecodeError as error:
         raise SettingError(f"the alerts file {name} is malformed: {error}") from error
+    except msgspec.ValidationError as error:
+        allowed = _allowed(str(error))
+        raise SettingError(f"the alerts file {name} is malformed: {error}{allowed}") from error
     receivers = {key: _receiver(key, address, name) for key, address in file.receivers.items()}
     for number, route in enumerate(file.routes, start=1):
         _check(route, f"route {number} of {name}", receivers)
@@ -162,6 +168,23 @@ def parse(source: str, name: str, dashboard: str = "") -> Rules:
         standing=file.standing.sources,
         dashboard=(file.dashboard or dashboard).rstrip("/"),
     )
+
+
+def _allowed(said: str) -> str:
+    """What may stand where msgspec's error ``said`` that something is wrong: the words or the fields of that place."""
+    kind, _, place = said.rpartition(" - at `")
+    node: Any = msgspec.inspect.type_info(File)
+    for step in re.findall(r"\.(\w+)|\[[^]]*\]", place):
+        if isinstance(node, msgspec.inspect.StructType) and step:
+            node = next((field.type for field in node.fields if field.encode_name == step), node)
+        else:
+            node = getattr(node, "item_type", None) or getattr(node, "value_type", node)
+        node = next((of for of in getattr(node, "types", ()) if not isinstance(of, msgspec.inspect.NoneType)), node)
+    if kind.startswith("Invalid enum value") and isinstance(node, msgspec.inspect.LiteralType):
+        return f"; it is one of {', '.join(map(str, node.values))}"
+    if "unknown field" in said and isinstance(node, msgspec.inspect.StructType):
+        return f"; known are {', '.join(field.encode_name for field in node.fields)}"
+    return ""
 
 
 def _receiver(key: str, address: Address, name: str) -> Receiver:

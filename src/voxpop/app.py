@@ -23,7 +23,7 @@ from voxpop.records import TOPICS, Entity, Reading
 from voxpop.settings import Settings
 from voxpop.store import facts, schema, server, watchlist, writer
 from voxpop.store import models as model_versions
-from voxpop.store.engine import open_engine
+from voxpop.store.engine import open_engine, require_answer, with_driver
 from voxpop.store.locks import commit_order
 
 if TYPE_CHECKING:
@@ -64,13 +64,19 @@ class App:
         url = self.settings.database_url
         if not url or server.serves(self.settings.home, url):
             self._lease = server.acquire(self.settings.home)
-            return url.replace("postgresql://", "postgresql+psycopg://", 1) or self._lease.url
-        return url.replace("postgresql://", "postgresql+psycopg://", 1)
+            return with_driver(url) if url else self._lease.url
+        return with_driver(url)
 
     @cached_property
     def engine(self) -> Engine:
-        """The store, at the schema of this version."""
+        """The store, at the schema of this version.
+
+        Raises:
+            SettingError: the URL of the database is none of PostgreSQL's.
+            StoreUnavailable: the database does not answer.
+        """
         engine = open_engine(self.database_url)
+        require_answer(engine)
         schema.upgrade(engine)
         return engine
 
@@ -155,14 +161,14 @@ class App:
                 )
             return self._judges[reader.version]
 
-    def watch(self, entities: Sequence[Entity]) -> int:
+    def watch(self, entities: Sequence[Entity]) -> watchlist.Change:
         """Makes ``entities`` the watchlist; stored documents are linked anew by the next ``relink``."""
         from voxpop.text.entities import Linker
 
         with self.engine.begin() as connection:
-            count = watchlist.replace(connection, entities)
+            change = watchlist.replace(connection, entities)
             facts.put(connection, "watchlist", Linker(entities).version)
-        return count
+        return change
 
     def ensure_watchlist(self) -> None:
         """Watches the shipped companies where nobody has said whom to watch."""

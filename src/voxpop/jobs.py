@@ -168,6 +168,11 @@ def poll_feeds(around: Surroundings, now: datetime) -> int:
             state = msgspec.to_builtins(polled.state)
         except VoxpopError as failure:
             error = str(failure)
+        except SQLAlchemyError:
+            raise
+        except Exception as failure:  # whatever a stranger's server sends, the feeds after it are polled
+            logger.exception("the feed %s cannot be polled", kept.name)
+            error = mask(f"{type(failure).__name__}: {failure}")[:_MOST_SAID]
         with around.engine.begin() as connection:
             stored_feeds.polled(connection, kept.name, now, state, error)
             at = now + timedelta(seconds=time.monotonic() - began)  # other feeds may have taken long

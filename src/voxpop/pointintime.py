@@ -95,10 +95,7 @@ def _span(
 
 
 def _entity(connection: Connection, name: str) -> str:
-    found = gates.entity(connection, name)
-    if found is None:
-        raise SettingError(f"nobody ever watched {name!r}; `voxpop watchlist list` shows who is watched")
-    return found.entity
+    return gates.entity(connection, name).entity
 
 
 def _moment(given: Moment) -> datetime:

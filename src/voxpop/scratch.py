@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, make_url
 
 from voxpop.app import App
 from voxpop.settings import Settings
+from voxpop.store.engine import unreachable
 
 KEPT = "_kept_"
 """In the name of a database that nobody drops but its owner."""
@@ -48,7 +49,10 @@ def scratch_app(
 
 
 def _connected(url: URL) -> psycopg.Connection:
-    return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+    try:
+        return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+    except psycopg.OperationalError as error:
+        raise unreachable(error) from error
 
 
 def _drop_unused(connection: psycopg.Connection, prefix: str) -> None:

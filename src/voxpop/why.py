@@ -15,7 +15,6 @@ from voxpop.alarms import history, past
 from voxpop.alarms.history import Learning
 from voxpop.alerting import Stand
 from voxpop.alertsfile import Rules
-from voxpop.errors import SettingError
 from voxpop.records import Alert
 from voxpop.signals import surge
 from voxpop.signals.episodes import Episode
@@ -84,14 +83,12 @@ def why(
     """Walks the gates over what was published in the ``span`` before ``at``.
 
     Args:
-        asked: id or name of an entity.
+        asked: id, name, alias or ticker of an entity.
 
     Raises:
-        SettingError: nobody ever watched such an entity.
+        SettingError: nobody ever watched such an entity, or several are called so.
     """
     of = gates.entity(connection, asked)
-    if of is None:
-        raise SettingError(f"nobody ever watched {asked!r}; `voxpop watchlist list` shows who is watched")
     start = at - span
     found = []
     for gate in _gates(connection, of, model, rules, start, at, now):

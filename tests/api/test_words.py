@@ -61,7 +61,7 @@ BEGINNINGS = {
     "job_state_": ("never", "fine", "late", "failed"),
     "role_": ROLES,
     "delivery_": ("waiting", "sent", "dropped"),
-    "why_": ("nothing_read", "no_time", "never_watched"),
+    "why_": ("nothing_read", "no_time", "never_watched", "several_called"),
     "ask_": ("no_question", "no_answers"),
     "explain_": ("not_read", "not_explained"),
     "problem_": (),

@@ -219,5 +219,11 @@ def test_the_command_sends_once(
     extra = {"VOXPOP_ALERTS_FILE": settings.alerts_file, "VOXPOP_HOME": str(tmp_path)}
     asked = ("report", "morning", "--send", "--as-of", "2026-03-16T00:00Z")
     assert "queued for 1 receivers" in voxpop(*asked, **extra).stdout
-    assert "nothing was sent" in voxpop(*asked, **extra).stdout
+    had = "nothing was sent: everybody has the report of this window already\n"
+    assert voxpop(*asked, **extra).stdout == had
+    quiet = (*asked[:-1], "2026-02-20T00:00Z")
+    assert "nothing was sent: nothing happened in this window (--empty" in voxpop(*quiet, **extra).stdout
+    with engine.begin() as connection:
+        epoch.hold(connection)
+    assert "nothing was sent: sending is held" in voxpop(*quiet, **extra).stdout
     assert len(office.mails) == 1

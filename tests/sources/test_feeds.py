@@ -238,6 +238,28 @@ def test_a_page_is_no_feed_but_an_empty_feed_is_one(site: Site) -> None:
     assert _poll(site.serve("/feed", _rss())).items == ()
 
 
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "answered with nothing"),
+        (b" \r\n", "answered with nothing"),
+        (b"\xef\xbb\xbf", "not an RSS or Atom feed"),
+        (bytes(range(256)) * 10, "not an RSS or Atom feed"),
+        (b"\0" * 1000, "not an RSS or Atom feed"),
+        (b'{"version": "https://jsonfeed.org/version/1.1", "items": []}', "not an RSS or Atom feed"),
+        (b'<?xml version="1.0"?><rss version="2.0"><channel><title>The wi', "cut short"),
+        (b'<?xml version="1.0"?><rss version="2.0"><channel><title>The wire</title><item><title>Ac', "cut short"),
+    ],
+)
+def test_what_holds_no_entry_and_is_no_whole_feed_is_refused(site: Site, body: bytes, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        _poll(site.serve("/feed", body))
+
+
+def test_an_empty_feed_with_a_bare_ampersand_is_a_feed(site: Site) -> None:
+    assert _poll(site.serve("/feed", _rss("<title>Tom & Co</title>")), name="").source == "Tom & Co"
+
+
 def test_a_broken_feed_gives_what_can_be_read(site: Site) -> None:
     url = site.serve("/feed", _rss(_item())[:-20] + b"<item><title>Tom & Co</title><guid>2</guid>")
     assert [item.text for item in _poll(url).items] == ["Acme halts", "Tom & Co"]

@@ -84,6 +84,26 @@ def test_a_file_that_is_not_utf8_or_absent_is_refused(tmp_path: Path) -> None:
     assert watchlist.load(path)[0].name == "平安"
 
 
+def test_a_list_of_nobody_is_refused_unless_it_is_meant(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("id,name\n\n", "utf-8")
+    with pytest.raises(Refused, match="names nobody"):
+        watchlist.load(path)
+    assert watchlist.load(path, empty=True) == []
+
+
+def test_names_that_several_have_at_one_time_are_found() -> None:
+    lines = [
+        "a,Alpha Bank,Alpha|Meta<2021-10-28,ALP",
+        "b,Alpha Motors,alpha|ALPHA,ALP",
+        "c,Meta Labs,Meta>=2021-10-28,MET",
+        "d,Other,Meta>=2026-01-01,",
+    ]
+    entities = watchlist.parse("id,name,aliases,tickers\n" + "\n".join(lines))
+    assert watchlist.shared(entities) == [("Alpha", ["a", "b"]), ("Meta", ["c", "d"]), ("ALP", ["a", "b"])]
+    assert watchlist.shared(entities[:1]) == []
+
+
 def test_the_shipped_list_is_whole() -> None:
     entities = watchlist.shipped()
     by_id = {entity.id: entity for entity in entities}

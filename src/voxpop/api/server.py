@@ -41,6 +41,8 @@ def serving(app: App) -> Iterator[str]:
 
     host, port = app.settings.host, app.settings.port
     who.check(app.settings, host in LOOPBACK)
+    if not 0 <= port <= 65535:
+        raise SettingError(f"{port} is no port, which is a number up to 65535: set VOXPOP_PORT")
     api = make(app)
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

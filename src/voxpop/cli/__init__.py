@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Final, Literal
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
 from typer.core import TyperCommand, TyperGroup
 
-from voxpop.errors import VoxpopError
+from voxpop.errors import SettingError, VoxpopError
 
 PANELS: Final[Mapping[str, Sequence[str]]] = {
     "Begin": ("demo", "run", "doctor"),
@@ -59,16 +63,33 @@ def emit(value: object) -> None:
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
+def folded(*headers: str, **looks: Any) -> Table:
+    """A table that breaks a long word where the terminal is narrow: other commands need a name or an id whole."""
+    return Table(*(Column(header, overflow="fold") for header in headers), **looks)
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """Turns an error of ours into one line on stderr and exit code 1; Ctrl-C ends with 130 and no traceback."""
     try:
         yield
     except VoxpopError as error:
-        errors.print(f"[red]voxpop:[/red] {error}", highlight=False, soft_wrap=True)
+        errors.print(f"[red]voxpop:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def require_place(file: Path) -> None:
+    """Whether ``file`` can be written: asked before the work whose result goes there, not after.
+
+    Raises:
+        SettingError: it cannot.
+    """
+    if file.is_dir() or not file.parent.is_dir():
+        raise SettingError(f"{file} cannot be written: there is no such folder, or it is one")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise SettingError(f"{file} cannot be written: you may not write there")
 
 
 def channel_of(word: str) -> Literal["news", "social"]:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from voxpop.cli import Json, app, console, emit, told
+from voxpop.cli import Json, app, console, emit, folded, told
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -42,7 +41,7 @@ def list_(
             emit(shown)
             return
         title = f"{len(shown)} alert{'' if len(shown) == 1 else 's'}"
-        table = Table("alert", "fired", "severity", "phase", "what happened", title=title)
+        table = folded("alert", "fired", "severity", "phase", "what happened", title=title)
         for row in shown:
             at = f"{row['fired_at']:%Y-%m-%d %H:%M}"
             table.add_row(row["id"][:_SHORT], at, row["severity"], row["phase"], escape(row["line"]))
@@ -79,13 +78,13 @@ def show(alert: Alert, as_json: Json = False) -> None:
             emit(shown)
             return
         console.print(escape(shown["line"]), soft_wrap=True)
-        console.print(shown["link"], soft_wrap=True)
-        moves = Table("when", "move", "by", "note", title=f"{shown['severity']}, {shown['phase']}")
+        console.print(escape(shown["link"]), soft_wrap=True)
+        moves = folded("when", "move", "by", "note", title=f"{shown['severity']}, {shown['phase']}")
         for move in shown["moves"]:
             moves.add_row(_time(move["at"]), move["kind"], escape(move["who"]), escape(move["note"]))
         console.print(moves)
         if shown["messages"]:
-            messages = Table("queued", "notice", "to", "state", "tries", "answer", title="messages")
+            messages = folded("queued", "notice", "to", "state", "tries", "answer", title="messages")
             for m in shown["messages"]:
                 fields = (m["notice"], escape(m["receiver"]), m["state"], str(m["tries"]), escape(m["said"] or ""))
                 messages.add_row(_time(m["queued_at"]), *fields)
@@ -136,7 +135,7 @@ def _person(beginning: str, kind: Any, by: str) -> None:
         alert, person = _id(connection, beginning), access.at_the_shell(by or getpass.getuser())
         alerting.by_person(connection, _rules(live.settings), alert, kind, person, datetime.now(UTC))
         access.audit(connection, person.name, f"alert {kind}", alert, person=person.id)
-        console.print(f"{alert[:_SHORT]} {kind} by {person.name}")
+        console.print(f"{alert[:_SHORT]} {kind} by {person.name}", markup=False)
 
 
 @alerts_app.command(epilog="Example: voxpop alerts silence --entity acme --for 8h --reason 'the sale is known'")
@@ -165,7 +164,7 @@ def silence(
             if not moves.end_silence(connection, end, now):
                 raise SettingError(f"no silence {end!r} is in force")
             access.audit(connection, who, "silence ended", end, person=person.id)
-            console.print(f"silence {end} ended")
+            console.print(f"silence {end} ended", markup=False)
             return
         if severity not in SEVERITIES:
             raise SettingError(f"a severity is one of {', '.join(SEVERITIES)}, not {severity!r}")
@@ -182,7 +181,7 @@ def _print_silences(found: list[Any], as_json: bool) -> None:
     if as_json:
         emit([s._asdict() for s in found])
         return
-    table = Table("silence", "until", "by", "what", "up to", "why", title=f"{len(found)} silences")
+    table = folded("silence", "until", "by", "what", "up to", "why", title=f"{len(found)} silences")
     for s in found:
         named = (("entity", s.entity), ("rule", s.rule), ("sector", s.sector))
         what = ", ".join(f"{name} {value}" for name, value in named if value)
@@ -227,7 +226,7 @@ def _print_test(results: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         emit(results)
         return
-    table = Table("receiver", "taken", "answer")
+    table = folded("receiver", "taken", "answer")
     for r in results:
         table.add_row(escape(r["receiver"]), "yes" if r["taken"] else "[red]no[/red]", escape(r["said"]))
     console.print(table)
@@ -249,7 +248,8 @@ def release(
         if as_json:
             emit({"dropped" if drop else "waiting": count})
         else:
-            console.print(f"released by {who}; {count} messages {'given up' if drop else 'will be sent'}")
+            done = "given up" if drop else "will be sent"
+            console.print(f"released by {who}; {count} messages {done}", markup=False)
 
 
 def _rules(settings: Settings) -> Rules:

@@ -25,7 +25,9 @@ def backup(
             emit({"file": str(file), "bytes": file.stat().st_size, "rows": made.rows, "schema": made.revision})
             return
         size = file.stat().st_size / 2**20
-        console.print(f"{made.rows:,} rows in {file}, {size:,.1f} MiB, schema {made.revision}", soft_wrap=True)
+        console.print(
+            f"{made.rows:,} rows in {file}, {size:,.1f} MiB, schema {made.revision}", markup=False, soft_wrap=True
+        )
 
 
 @app.command(epilog="Example: voxpop restore voxpop-2026-03-02.zip, then voxpop alerts release --by NAME")
@@ -38,7 +40,7 @@ def restore(
     """Bring a backup back, all of it or nothing. Nothing is sent until `voxpop alerts release`."""
     from voxpop.app import App
     from voxpop.store import restore as restoring
-    from voxpop.store.engine import open_engine
+    from voxpop.store.engine import open_engine, require_answer
 
     with told():
         if check:
@@ -46,6 +48,7 @@ def restore(
         else:
             with App() as live:
                 engine = open_engine(live.database_url)  # not live.engine, which would migrate first
+                require_answer(engine)
                 try:
                     found = restoring.restore(engine, file, replace=replace)
                 finally:
@@ -53,6 +56,8 @@ def restore(
         if as_json:
             emit({"made_at": found.made_at, "rows": found.rows, "schema": found.revision, "restored": not check})
             return
-        console.print(f"{file}: {found.rows:,} rows of {found.made_at:%Y-%m-%d %H:%M} UTC, whole", soft_wrap=True)
+        console.print(
+            f"{file}: {found.rows:,} rows of {found.made_at:%Y-%m-%d %H:%M} UTC, whole", markup=False, soft_wrap=True
+        )
         if not check:
             console.print("restored; nothing is sent until `voxpop alerts release --by NAME`", soft_wrap=True)

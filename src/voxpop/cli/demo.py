@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from voxpop.cli import app, console, errors, told
+from voxpop.cli import app, console, errors, require_place, told
 
 if TYPE_CHECKING:
     from voxpop.demo import Quote, Summary
@@ -28,9 +28,13 @@ def demo(
     """Play two weeks of invented news and posts through the whole system and show what it found."""
     from voxpop import sample
 
+    with told():
+        for file in (summary, export):
+            if file is not None:
+                require_place(file)
     if export is not None:
         export.write_text("".join(sample.stream()), "utf-8")
-        console.print(f"the sample stream is in {export}")
+        console.print(f"the sample stream is in {export}", markup=False, soft_wrap=True)
         return
     from voxpop.demo import play
     from voxpop.scratch import scratch_app

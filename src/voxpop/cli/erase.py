@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from voxpop.cli import Json, app, console, emit, errors, told
@@ -57,5 +58,5 @@ def _log(found: list[dict[str, object]], as_json: bool) -> None:
         counts = one["counts"]
         rows = sum(counts.values()) if isinstance(counts, dict) else 0
         began = f"{one['received_at']:%Y-%m-%d %H:%M}"
-        table.add_row(began, ended, str(one["kind"]), str(one["subject"])[:10], str(one["who"]), f"{rows:,}")
+        table.add_row(began, ended, str(one["kind"]), str(one["subject"])[:10], escape(str(one["who"])), f"{rows:,}")
     console.print(table)

@@ -74,22 +74,25 @@ def _measured(task: str, rows: list[Any], reader: Any) -> dict[str, Any]:
 
 def _show_figures(found: Mapping[str, Any]) -> None:
     figures = [f"{name} {value:.3f}" for name, value in found.items() if isinstance(value, float)]
-    console.print(f"{found['task']}, {found['profile']}: {found['n']:,} rows, {', '.join(figures)}")
+    console.print(f"{found['task']}, {found['profile']}: {found['n']:,} rows, {', '.join(figures)}", markup=False)
 
 
 def _show_labels(found: Mapping[str, Any]) -> None:
     console.print(
         f"{found['task']}, {found['profile']}: {found['n']:,} texts,"
-        f" accuracy {found['accuracy']:.3f}, macro-F1 {found['macro_f1']:.3f}"
+        f" accuracy {found['accuracy']:.3f}, macro-F1 {found['macro_f1']:.3f}",
+        markup=False,
     )
     table = Table("class", "precision", "recall", "F1", "texts")
     for label, of in found["per_class"].items():
-        table.add_row(label, *(f"{of[name]:.3f}" for name in ("precision", "recall", "f1")), f"{of['support']:,}")
+        table.add_row(
+            escape(label), *(f"{of[name]:.3f}" for name in ("precision", "recall", "f1")), f"{of['support']:,}"
+        )
     console.print(table)
 
 
 def _show_checklist(found: Mapping[str, Any]) -> None:
-    console.print(f"checklist, {found['profile']}: {len(found['tests'])} tests, {found['n']:,} cases")
+    console.print(f"checklist, {found['profile']}: {len(found['tests'])} tests, {found['n']:,} cases", markup=False)
     table = Table("type", "capability", "test", "cases", "failed")
     for of in found["tests"]:
         table.add_row(of["type"], of["capability"], escape(of["name"]), f"{of['cases']:,}", _share(of["failure_rate"]))
@@ -102,7 +105,7 @@ def _show_checklist(found: Mapping[str, Any]) -> None:
 
 
 def _show_typos(found: Mapping[str, Any]) -> None:
-    console.print(f"typos, {found['of']}, {found['profile']}: {found['n']:,} texts")
+    console.print(f"typos, {found['of']}, {found['profile']}: {found['n']:,} texts", markup=False)
     table = Table("typos a text", "accuracy", "macro-F1", "labels changed")
     for of in found["levels"]:
         table.add_row(str(of["typos"]), f"{of['accuracy']:.3f}", f"{of['macro_f1']:.3f}", _share(of["changed"]))
@@ -110,7 +113,7 @@ def _show_typos(found: Mapping[str, Any]) -> None:
 
 
 def _show_bias(found: Mapping[str, Any]) -> None:
-    console.print(f"bias, {found['profile']}: {found['n']:,} targets")
+    console.print(f"bias, {found['profile']}: {found['n']:,} targets", markup=False)
     table = Table("names of", "texts", "swaps", "texts changed", "swaps changed", "largest mean shift of P(negative)")
     for group, of in found["groups"].items():
         one = of["largest"]

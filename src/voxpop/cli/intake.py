@@ -12,14 +12,16 @@ import msgspec
 import typer
 from msgspec.structs import replace
 from rich.markup import escape
-from rich.table import Table
 
-from voxpop.cli import Json, app, channel_of, console, emit, errors, told
+from voxpop.cli import Json, app, channel_of, console, emit, errors, folded, told
 from voxpop.cli.reading import Channel, LayoutFile, Name, reading
 
 if TYPE_CHECKING:
     from voxpop.app import App
     from voxpop.records import DeadLetter, Item
+
+_SHOWN = 10
+"""Most warnings of one kind."""
 
 sources_app = typer.Typer(help="Feeds that `voxpop run` and `voxpop jobs feeds` poll.", no_args_is_help=True)
 watchlist_app = typer.Typer(help="The companies that are watched.", no_args_is_help=True)
@@ -118,10 +120,10 @@ def sources_list(as_json: Json = False) -> None:
         if as_json:
             emit([k._asdict() for k in kept])
             return
-        table = Table("name", "url", "channel", "polled", "error")
+        table = folded("name", "url", "channel", "polled", "error")
         for k in kept:
             polled = k.polled_at.isoformat(timespec="minutes") if k.polled_at else "never"
-            table.add_row(escape(k.name), k.detail["url"], k.detail["channel"], polled, escape(k.error or ""))
+            table.add_row(escape(k.name), escape(k.detail["url"]), k.detail["channel"], polled, escape(k.error or ""))
         console.print(table if kept else "No feeds yet. Add one: voxpop sources add URL")
 
 
@@ -145,9 +147,9 @@ def sources_test(name: Annotated[str, typer.Argument(help="Name of a kept feed, 
         now = datetime.now(UTC)
         polled = feeds.poll(feed, feeds.FeedState(), live.fetcher, received_at=now, now=now)
         for item in polled.items:
-            console.print(f"[dim]{item.published_at:%Y-%m-%d %H:%M}[/dim] {item.title or item.text[:100]}")
+            console.print(f"[dim]{item.published_at:%Y-%m-%d %H:%M}[/dim] {escape(item.title or item.text[:100])}")
         for dead in polled.refused:
-            console.print(f"[red]refused[/red] {dead.reason}")
+            console.print(f"[red]refused[/red] {escape(dead.reason)}")
         summary = f"{polled.source}: {len(polled.items)} items, {len(polled.refused)} refused"
         console.print(summary, markup=False, highlight=False)
 
@@ -165,31 +167,53 @@ def sources_remove(name: Annotated[str, typer.Argument(help="Name of a kept feed
 
 
 @watchlist_app.command("load", epilog="Example: voxpop watchlist load companies.csv")
-def watchlist_load(path: Annotated[Path, typer.Argument(help="CSV; columns as in the README.")]) -> None:
+def watchlist_load(
+    path: Annotated[Path, typer.Argument(help="CSV; columns as in the README.")],
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Take a CSV that names nobody: nobody is watched then.")
+    ] = False,
+) -> None:
     """Make a CSV the watchlist. Stored documents are linked anew by `voxpop run`."""
     from voxpop.app import App
     from voxpop.text import watchlist
 
     with told(), App() as live:
-        console.print(f"{live.watch(watchlist.load(path))} entities are watched")
+        entities = watchlist.load(path, empty=empty)
+        done = live.watch(entities)
+        moved = f"{done.added:,} added, {done.changed:,} changed, {done.removed:,} removed"
+        console.print(f"{done.watched:,} {'entity is' if done.watched == 1 else 'entities are'} watched: {moved}")
+        ambiguous = watchlist.shared(entities)
+        for name, ids in ambiguous[:_SHOWN]:
+            note = f"{name!r} is a name of {' and of '.join(ids)}: a text that uses it alone may mean either"
+            errors.print(note, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        if len(ambiguous) > _SHOWN:
+            errors.print(f"and {len(ambiguous) - _SHOWN:,} more such names", style="yellow", highlight=False)
 
 
 @watchlist_app.command("list", epilog="Example: voxpop watchlist list --json")
 def watchlist_list(as_json: Json = False) -> None:
     """Show who is watched."""
     from voxpop.app import App
-    from voxpop.store import watchlist
+    from voxpop.store import facts, watchlist
+    from voxpop.text.watchlist import shipped
 
     with told(), App() as live:
         with live.engine.connect() as connection:
-            entities = watchlist.load(connection)
+            entities, chosen = watchlist.load(connection), facts.get(connection, "watchlist") is not None
         if as_json:
             emit(entities)
             return
-        table = Table("id", "name", "tickers", "sector", "country")
+        table = folded("id", "name", "tickers", "sector", "country")
         for e in entities:
-            table.add_row(e.id, e.name, " ".join(e.tickers), e.sector or "", e.country or "")
-        console.print(table if entities else "Nobody is watched yet: voxpop watchlist load FILE.csv")
+            table.add_row(e.id, escape(e.name), " ".join(e.tickers), escape(e.sector or ""), escape(e.country or ""))
+        if entities:
+            console.print(table)
+        elif chosen:
+            console.print("Nobody is watched: voxpop watchlist load FILE.csv")
+        else:
+            begins = f"`voxpop run` begins with the {len(shipped())} companies that come with it"
+            others = "unless you load others first: voxpop watchlist load FILE.csv"
+            console.print(f"Nobody is watched yet: {begins}, {others}", soft_wrap=True, highlight=False)
 
 
 @dlq_app.command("list", epilog="Example: voxpop dlq list --stage ingest")
@@ -213,10 +237,10 @@ def dlq_list(
             ]
             emit({"total": total, "dead_letters": shown})
             return
-        table = Table("id", "stage", "where", "reason", title=f"{total:,} dead letters", title_justify="left")
+        table = folded("id", "stage", "where", "reason", title=f"{total:,} dead letters", title_justify="left")
         for r in rows:
             where = r.origin if r.position is None else f"{r.origin}:{r.position}"
-            table.add_row(r.id[:12], r.stage, where, mask(r.reason.strip().splitlines()[-1])[:160])
+            table.add_row(r.id[:12], r.stage, escape(where), escape(mask(r.reason.strip().splitlines()[-1])[:160]))
         console.print(table if total else "No dead letters.")
 
 
@@ -230,7 +254,8 @@ def dlq_show(key: Annotated[str, typer.Argument(help="Id of a dead letter, or it
     with told(), App() as live:
         with live.engine.connect() as connection:
             row = deadletters.one(connection, key)
-        console.print(f"id       {row.id}\nstage    {row.stage}\norigin   {row.origin}:{row.position}", highlight=False)
+        where = f"{row.origin}:{row.position}"
+        console.print(f"id       {row.id}\nstage    {row.stage}\norigin   {where}", highlight=False, markup=False)
         console.print(f"received {row.received_at.isoformat(timespec='seconds')}", highlight=False)
         console.print(f"reason   {mask(row.reason)}", highlight=False, markup=False)
         console.print(mask(row.payload.decode("utf-8", "replace")), highlight=False, markup=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from msgspec.structs import asdict
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -24,8 +25,8 @@ Profile = Annotated[str, typer.Option(help="Model profile; default: VOXPOP_PROFI
 
 
 @app.command(
-    epilog='Example: voxpop infer --premise "Acme missed its coupon." --hypothesis "It has run out of cash."'
-    ' --conclusion "Acme has failed to pay a debt."'
+    epilog='Example: voxpop infer -p "Acme did not pay its bondholders on time." -h "It has run out of cash."'
+    ' -c "Acme has failed to pay a debt."    False, with its reason, is an answer, too.'
 )
 def infer(
     premise: Annotated[str, typer.Option("--premise", "-p", help="What is known.")],
@@ -45,7 +46,7 @@ def infer(
             emit(found._asdict())
             return
         console.print(found.conclusion, highlight=False, markup=False)
-        console.print(f"because {found.reason}", style="dim", highlight=False)
+        console.print(f"because {found.reason}", style="dim", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command(epilog='Example: voxpop explain "Acme beats forecasts while Bolt warns" --entity Bolt')
@@ -82,7 +83,7 @@ def explain(
         console.print(_painted(cleaned, [(w.start, w.end, w.share) for w in found.words]))
         table = Table("word", "moved by", box=None)
         for word in sorted(found.words, key=lambda w: -abs(w.share))[:8]:
-            table.add_row(cleaned[word.start : word.end], f"{word.share:+.2f}")
+            table.add_row(escape(cleaned[word.start : word.end]), f"{word.share:+.2f}")
         console.print(table)
 
 
@@ -107,7 +108,7 @@ def events_list(as_json: Json = False) -> None:
             return
         table = Table("event", "severity", "sentence")
         for key, event in events.items():
-            table.add_row(key, SEVERITIES[event.severity], event.en)
+            table.add_row(escape(key), SEVERITIES[event.severity], escape(event.en))
         console.print(table)
 
 
@@ -129,7 +130,9 @@ def events_test(
             return
         table = Table("published", "company", "probability", "text")
         for hit in found.hits:
-            table.add_row(f"{hit.published_at:%Y-%m-%d %H:%M}", hit.name, f"{hit.score:.2f}", hit.text[:160])
+            table.add_row(
+                f"{hit.published_at:%Y-%m-%d %H:%M}", escape(hit.name), f"{hit.score:.2f}", escape(hit.text[:160])
+            )
         console.print(table if found.hits else "It would have caught nothing.")
         console.print(
             f"{len(found.hits)} of {found.judged} documents judged, out of {found.documents}", highlight=False

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from voxpop.cli import Json, app, console, emit, errors, told
+from voxpop.cli import Json, app, console, emit, errors, folded, told
 
 if TYPE_CHECKING:
     from voxpop.models.hub_profile import HubProfile
@@ -33,7 +34,7 @@ def models_list(as_json: Json = False) -> None:
         if as_json:
             emit(rows)
             return
-        table = Table("profile", "reads", "tasks", "weights", "files")
+        table = folded("profile", "reads", "tasks", "weights", "files")
         for row in rows:
             found = "there" if row["there"] else f"voxpop models pull {row['profile']}"
             table.add_row(row["profile"], ", ".join(row["languages"]), ", ".join(row["tasks"]), row["kind"], found)
@@ -83,17 +84,17 @@ def models_show(profile: Name, as_json: Json = False) -> None:
 
 
 def _shown(of: dict[str, Any]) -> Table:
-    table = Table(
+    table = folded(
         "task",
         "weights",
         "commit",
         "tokens",
         "labels",
-        title=f"{of['profile']} ({', '.join(of['languages'])}), {of['dtype']}",
+        title=escape(f"{of['profile']} ({', '.join(of['languages'])}), {of['dtype']}"),
     )
     for name, task in of["tasks"].items():
         commit = task["pulled"] or task["revision"] or ""
-        table.add_row(name, task["weights"], commit, str(task["max_tokens"]), ", ".join(task["labels"]))
+        table.add_row(name, escape(task["weights"]), commit, str(task["max_tokens"]), escape(", ".join(task["labels"])))
     return table
 
 
@@ -127,7 +128,7 @@ def models_pull(profile: Name, as_json: Json = False) -> None:
             if as_json:
                 emit({"profile": stated.name, "checkpoints": []})
             else:
-                console.print(f"{stated.name} names no checkpoint of the hub: there is nothing to fetch.")
+                console.print(f"{stated.name} names no checkpoint of the hub: there is nothing to fetch.", markup=False)
             return
         if as_json:
             from huggingface_hub.utils.tqdm import disable_progress_bars
@@ -139,7 +140,7 @@ def models_pull(profile: Name, as_json: Json = False) -> None:
         lock = pull(stated, home, told=lambda name, commit, file: errors.print(f"{name} {commit[:12]} {file}"))
         for locked in lock.checkpoint:
             console.print(f"{locked.name} at {locked.commit}: {len(locked.sha256)} files", highlight=False)
-        console.print(f"locked in {lock_path(home, stated.name)}", highlight=False, soft_wrap=True)
+        console.print(f"locked in {lock_path(home, stated.name)}", highlight=False, markup=False, soft_wrap=True)
 
 
 @models_app.command("verify", epilog="Example: voxpop models verify bundled --json")
@@ -159,4 +160,4 @@ def models_verify(profile: Name, as_json: Json = False) -> None:
             return
         if said:
             raise ModelError(said)
-        console.print(f"{profile}: {len(files)} files are what they must be.")
+        console.print(f"{profile}: {len(files)} files are what they must be.", markup=False)

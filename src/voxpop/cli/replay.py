@@ -22,7 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from voxpop.cli import app, channel_of, errors, told
+from voxpop.cli import app, channel_of, errors, require_place, told
 from voxpop.cli.reading import Channel, LayoutFile, Name, reading
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def replay(
     with told(), Spool() as spool:
         settings = _settings(Settings.load(), budget)
         entities = lists.load(watchlist) if watchlist else lists.shipped()
-        _check(out)
+        if out != "-":
+            require_place(Path(out))
         refused = _spool(spool, file, name, channel, layout)
         span = _span(spool, start, end, file)
         with scratch_app(settings, "replay", keep=keep, options=DATABASE) as live, _open(out) as sink:
@@ -77,21 +78,14 @@ def replay(
             told_of = _play(live, spool, span, sink, silences)
             _summarise(told_of, refused, silences)
             if keep:
-                errors.print(f"To look at it: VOXPOP_DATABASE_URL='{_url(live)}' voxpop serve", soft_wrap=True)
+                look = f"To look at it: VOXPOP_DATABASE_URL='{_url(live)}' voxpop serve"
+                errors.print(look, markup=False, soft_wrap=True)
 
 
 def _settings(settings: Settings, budget: str) -> Settings:
     from voxpop.cli.calibrate import budget_of
 
     return dataclasses.replace(settings, alert_budget_per_day=budget_of(budget)) if budget else settings
-
-
-def _check(out: str) -> None:
-    """Before the hours that a replay may take, not after."""
-    from voxpop.errors import SettingError
-
-    if out != "-" and not (Path(out).parent.is_dir() and not Path(out).is_dir()):
-        raise SettingError(f"alerts cannot be written to {out}: there is no such folder, or it is one")
 
 
 def _spool(spool: Spool, file: Path, name: str, channel: str, layout: Path | None) -> int:

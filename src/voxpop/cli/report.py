@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from voxpop.cli import Json, app, console, emit, told
+from voxpop.cli import Json, app, console, emit, require_place, told
 
 if TYPE_CHECKING:
     from voxpop.alertsfile import Rules
@@ -88,6 +88,9 @@ def _show(wanted: _Wanted, html: Path | None, pdf: Path | None, as_json: bool) -
     from voxpop.reports.build import Asked
     from voxpop.reports.view import plain, view
 
+    for file in (html, pdf):
+        if file is not None:
+            require_place(file)
     with App() as live:
         as_of = wanted.as_of or datetime.now(UTC)
         check_zone(wanted.zone, "--zone")
@@ -114,17 +117,25 @@ def _send(kind: Kind, watchlist: str, as_of: datetime | None, empty: bool) -> No
     from voxpop.reports import jobs
 
     with App() as live:
-        rules, now, queued = _rules(live), datetime.now(UTC), 0
+        rules, now, queued = _rules(live), datetime.now(UTC), []
         around = live.surroundings(_model(live))
         for mailing in jobs.mailings(rules, kind, watchlist):
             end = as_of or jobs.due_at(mailing, now)
             wanted = msgspec.structs.replace(mailing, empty=mailing.empty or empty)
-            queued += jobs.send(around, rules, wanted, end, end, now)
+            queued.append(jobs.send(around, rules, wanted, end, end, now))
         alerting.run(live.engine, rules, live.settings.home, now)
-        if queued:
-            console.print(f"queued for {queued} receivers, and sent as far as they answer")
+        if receivers := sum(one.receivers for one in queued):
+            console.print(f"queued for {receivers} receivers, and sent as far as they answer")
         else:
-            console.print("nothing was sent: nothing happened, or everybody has it already, or sending is held")
+            why = "; ".join(dict.fromkeys(_WHY_NOT[one.reason] for one in queued))
+            console.print(f"nothing was sent: {why}", soft_wrap=True)
+
+
+_WHY_NOT = {
+    "held": "sending is held since a backup was restored (`voxpop alerts release --by NAME` ends that)",
+    "had": "everybody has the report of this window already",
+    "quiet": "nothing happened in this window (--empty sends it all the same)",
+}
 
 
 def _model(live: App, as_of: datetime | None = None) -> str:

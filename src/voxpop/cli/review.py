@@ -71,4 +71,4 @@ def export(
         if as_json:
             emit({"file": str(file), "texts": texts, "labels": labels})
         else:
-            console.print(f"{labels} labels of {texts} texts are in {file}", highlight=False)
+            console.print(f"{labels} labels of {texts} texts are in {file}", highlight=False, markup=False)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from voxpop.cli import Json, app, console, emit, errors, told
+from voxpop.cli import Json, app, console, emit, errors, folded, told
 from voxpop.cli.models import models_app
 
 if TYPE_CHECKING:
@@ -35,9 +34,11 @@ def shadow_list(as_json: Json = False) -> None:
         if as_json:
             emit({"versions": [v._asdict() for v in versions], "moves": [m._asdict() for m in moves]})
             return
-        table = Table("version", "profile", "counts", "since")
+        table = folded("version", "profile", "counts", "since")
         for v in versions:
-            table.add_row(escape(v.model), v.profile, "yes" if v.active else "", f"{v.received_at:%Y-%m-%d %H:%M}")
+            table.add_row(
+                escape(v.model), escape(v.profile), "yes" if v.active else "", f"{v.received_at:%Y-%m-%d %H:%M}"
+            )
         console.print(table if versions else "No version has read anything yet.")
         for m in moves:
             at = f"{m.received_at:%Y-%m-%d %H:%M}"
@@ -62,12 +63,12 @@ def shadow_status(as_json: Json = False) -> None:
         if as_json:
             emit({"since": since, "profile": live.settings.shadow_profile, "versions": found})
             return
-        table = Table(
+        table = folded(
             "version", "profile", "counts", "read", "left", title=f"documents since {since:%Y-%m-%d}" if since else None
         )
         for one in found:
             figures = (f"{one.get(name, 0):,}" for name in ("read", "left"))
-            table.add_row(escape(one["model"]), one["profile"], "yes" if one["active"] else "", *figures)
+            table.add_row(escape(one["model"]), escape(one["profile"]), "yes" if one["active"] else "", *figures)
         console.print(table)
         if not live.settings.shadow_profile:
             errors.print("No profile reads in the shadow: VOXPOP_SHADOW_PROFILE names one.")
@@ -87,7 +88,7 @@ def shadow_run(as_json: Json = False) -> None:
         if as_json:
             emit({"read": done})
         else:
-            console.print(f"{done:,} documents read by {live.beside}")
+            console.print(f"{done:,} documents read by {live.beside}", markup=False)
 
 
 @models_app.command(epilog="Example: voxpop models promote bundled-4f1c --by jane --dry-run")
@@ -167,7 +168,7 @@ def _line(alert: Alert) -> dict[str, Any]:
 
 def _show(found: Difference, new: str, former: str) -> None:
     title = f"{found.since:%Y-%m-%d} to {found.until:%Y-%m-%d}: {found.both} alerts by both"
-    table = Table("", "fired", "rule", "entity", "score", "cut", title=title)
+    table = folded("", "fired", "rule", "entity", "score", "cut", title=title)
     for sign, alerts in (("gained", found.gained), ("lost", found.lost)):
         for one in alerts:
             at = f"{one.fired_at:%Y-%m-%d %H:%M}"

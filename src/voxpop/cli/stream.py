@@ -17,6 +17,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from voxpop.cli import Json, app, console, emit, errors, told
+from voxpop.errors import Refused
 
 if TYPE_CHECKING:
     from voxpop.app import App
@@ -112,10 +113,23 @@ def analyze(
 
 
 def _batches(stream: BinaryIO) -> Iterator[list[str]]:
-    """Lines in groups: at once where they are there, one by one where a person types."""
-    size = 1 if stream.isatty() else _LINES
+    """Lines in groups: at once where they are there, one by one where a person types.
+
+    Raises:
+        Refused: a line is not UTF-8; those before it were given.
+    """
+    size, number = 1 if stream.isatty() else _LINES, 0
     while lines := list(islice(stream, size)):
-        yield [line.decode("utf-8", "replace").rstrip("\r\n") for line in lines]
+        decoded: list[str] = []
+        for line in lines:
+            number += 1
+            try:
+                decoded.append(line.decode("utf-8").rstrip("\r\n"))
+            except UnicodeDecodeError as error:
+                if decoded:
+                    yield decoded
+                raise Refused(f"line {number} is not UTF-8 (byte {error.start}): save it as UTF-8") from None
+        yield decoded
 
 
 def _analysed(lines: list[str], linker: Linker, reader: Reader) -> Iterator[dict[str, Any]]:

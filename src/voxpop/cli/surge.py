@@ -54,7 +54,7 @@ def surge(
         at, value = np.array(table.seconds, dtype=float), np.array(table.values, dtype=float)
         order = np.argsort(at, kind="stable")
         for note in notes(table):
-            errors.print(note, style="yellow", highlight=False, soft_wrap=True)
+            errors.print(note, style="yellow", highlight=False, markup=False, soft_wrap=True)
         rule = series.Rule.alerting(level)
         scores, alerts = np.zeros(len(at)), np.zeros(len(at), dtype=bool)
         scores[order] = series.score(at[order], value[order], rule)

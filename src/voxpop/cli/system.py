@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.markup import escape
 
-from voxpop.cli import Json, app, console, emit, errors, told
+from voxpop.cli import Json, app, console, emit, errors, folded, told
 
 db_app = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(db_app, name="db")
@@ -61,7 +61,7 @@ def db_status(as_json: Json = False) -> None:
         if as_json:
             emit(status)
             return
-        table = Table("table", "rows", title=f"schema {status['schema']}, {status['records_waiting']} records waiting")
+        table = folded("table", "rows", title=f"schema {status['schema']}, {status['records_waiting']} records waiting")
         for name, rows in sorted(counted.items()):
             table.add_row(name, f"{rows:,}")
         console.print(table)
@@ -126,13 +126,13 @@ def doctor(as_json: Json = False) -> None:
         if as_json:
             emit({"checks": checks, "settings": settings.shown()})
             return
-        table = Table("check", "found", show_header=False)
+        table = folded("check", "found", show_header=False)
         for name, found in checks.items():
-            table.add_row(name, found)
+            table.add_row(name, escape(found))
         console.print(table)
-        table = Table("setting", "value", "meaning")
+        table = folded("setting", "value", "meaning")
         for variable, value, meaning in settings.shown():
-            table.add_row(variable, value, meaning)
+            table.add_row(variable, escape(value), escape(meaning))
         console.print(table)
 
 

@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from voxpop.cli import Json, app, console, emit, told
+from voxpop.cli import Json, app, console, emit, folded, told
 
 tokens_app = typer.Typer(help="Tokens by which programs ask the API.", no_args_is_help=True)
 app.add_typer(tokens_app, name="tokens")
@@ -59,7 +58,7 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         emit([token._asdict() for token in found])
         return
-    table = Table("id", "name", "role", "made by", "expires", "last used", "ended", title=f"{len(found)} tokens")
+    table = folded("id", "name", "role", "made by", "expires", "last used", "ended", title=f"{len(found)} tokens")
     for t in found:
         ends = (t.expires_at, t.used_at, t.revoked_at)
         table.add_row(
@@ -116,7 +115,7 @@ def list_sessions(as_json: Json = False) -> None:
     if as_json:
         emit([session._asdict() for session in found])
         return
-    table = Table("name", "role", "by", "since", "until", "id", title=f"{len(found)} sessions")
+    table = folded("name", "role", "by", "since", "until", "id", title=f"{len(found)} sessions")
     for s in found:
         times = (f"{at:%Y-%m-%d %H:%M}" for at in (s.received_at, s.expires_at))
         table.add_row(escape(s.name), s.role, s.how, *times, s.person)
@@ -154,7 +153,7 @@ def audit(
     if as_json:
         emit([row._asdict() for row in rows])
         return
-    table = Table("when", "who", "what", "about", "details", "id of who")
+    table = folded("when", "who", "what", "about", "details", "id of who")
     for row in rows:
         details = ", ".join(f"{name} {value}" for name, value in row.details.items())
         cells = (row.who, row.what, row.about, details, row.person or "")

@@ -14,7 +14,7 @@ from voxpop.cli import Json, app, console, emit, told
 
 @app.command(epilog="Example: voxpop why acme --at 2026-03-12T14:00Z")
 def why(
-    entity: Annotated[str, typer.Argument(help="Id or name of an entity.")],
+    entity: Annotated[str, typer.Argument(help="Id, name, alias or ticker of an entity.")],
     at: Annotated[str, typer.Option(help="Time, ISO 8601, UTC without a zone; default: the end of the stream.")] = "",
     hours: Annotated[float, typer.Option(help="How far to look back from then.", min=1)] = 24,
     as_json: Json = False,
@@ -41,7 +41,10 @@ def why(
             emit({**answer._asdict(), "gates": gates, "stopped_by": stopped.name if stopped else None})
             return
         table = Table(
-            "", "gate", "figures", title=f"{answer.name}, {answer.start:%m-%d %H:%M} to {answer.end:%m-%d %H:%M}"
+            "",
+            "gate",
+            "figures",
+            title=escape(f"{answer.name}, {answer.start:%m-%d %H:%M} to {answer.end:%m-%d %H:%M}"),
         )
         for gate in answer.gates:
             table.add_row("✓" if gate.passed else "[red]✗[/red]", gate.name, escape(figures.told("en", gate)))

@@ -6,7 +6,7 @@ import logging
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 from sqlalchemy import Engine
@@ -62,7 +62,7 @@ def _due(around: Around, kind: Kind, now: datetime) -> int:
     done = 0
     for mailing in rules.reports:
         if mailing.kind == kind and now - (end := due_at(mailing, now)) < LATEST:
-            done += send(around, rules, mailing, end, end, now)
+            done += send(around, rules, mailing, end, end, now).receivers
     return done
 
 
@@ -71,8 +71,15 @@ def due_at(mailing: Mailing, now: datetime) -> datetime:
     return last_due(mailing.kind, mailing.zone, time.fromisoformat(mailing.at), mailing.weekday, now)
 
 
-def send(around: Around, rules: Rules, mailing: Mailing, end: datetime, as_of: datetime, now: datetime) -> int:
-    """Queues the report of the window that ends at ``end`` for those who have not got it; returns for how many.
+class Queued(NamedTuple):
+    """For how many receivers a report was queued; where for none, why not: ``held``, ``had`` or ``quiet``."""
+
+    receivers: int
+    reason: Literal["", "held", "had", "quiet"] = ""
+
+
+def send(around: Around, rules: Rules, mailing: Mailing, end: datetime, as_of: datetime, now: datetime) -> Queued:
+    """Queues the report of the window that ends at ``end`` for those who have not got it.
 
     Where nothing happened none is queued, unless the mailing asks for empty ones. While sending is held (see
     ``voxpop.store.epoch``) nothing is done.
@@ -90,8 +97,10 @@ def send(around: Around, rules: Rules, mailing: Mailing, end: datetime, as_of: d
         queued = deliveries.queued(connection, [*keys.values(), *former.values()])
         left = [name for name, key in keys.items() if queued.isdisjoint((key, former[name]))]
         held = not epoch.agrees(connection, around.settings.home)
-    if held or not left or (known is not None and not known.happened and not mailing.empty):
-        return 0
+    if held or not left:
+        return Queued(0, "held" if held else "had")
+    if known is not None and not known.happened and not mailing.empty:
+        return Queued(0, "quiet")
     made = make(around, asked, mailing.lang, rules.dashboard, pdf=mailing.pdf)
     with around.engine.begin() as connection:
         stored.save(connection, _stored(report_id, made, mailing.lang), now)
@@ -101,7 +110,7 @@ def send(around: Around, rules: Rules, mailing: Mailing, end: datetime, as_of: d
         mark = epoch.advance(connection, around.settings.home) if wanted else None
     if mark is not None:
         epoch.write(around.settings.home, mark)
-    return len(wanted)
+    return Queued(len(wanted), "" if wanted else "quiet")
 
 
 def _window(mailing: Mailing, asked: Asked) -> tuple[str, str, str, str]:

@@ -38,6 +38,7 @@ ARTICLES_A_POLL: Final = 50
 
 _PROLOG: Final = 8 * 1024
 _MOST_TITLE: Final = 80
+_ENDS = re.compile(rb"</(\w+:)?(rss|feed|rdf)\s*>", re.IGNORECASE)
 _LANG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
 
 
@@ -248,6 +249,8 @@ def _parse(answer: Answer) -> Mapping[str, Any]:
     import feedparser  # here because few commands need it
 
     shown = answer.url.partition("?")[0]
+    if not answer.body.strip():
+        raise Refused(f"{shown} answered with nothing: an empty body is no feed")
     # Without a location, which would be written into relative ids: a feed that moves would repeat all its entries.
     headers = {"content-type": answer.headers.get("content-type", "application/xml")}
     try:
@@ -258,8 +261,11 @@ def _parse(answer: Answer) -> Mapping[str, Any]:
         raise
     except Exception as error:  # it reads whatever a stranger's server sends
         raise Refused(f"{shown} cannot be parsed as a feed: {error}") from error
-    if not parsed["version"] and not parsed["entries"]:
+    entries = [entry for entry in parsed.get("entries", ()) if entry]  # of one that is cut short there may be nothing
+    if not parsed.get("version") and not entries:
         raise Refused(f"{shown} is not an RSS or Atom feed")
+    if parsed.get("bozo") and not entries and not _ENDS.search(answer.body):
+        raise Refused(f"{shown} is cut short: no entry of it can be read")
     return parsed
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from voxpop.errors import SettingError
 from voxpop.store import facts
 from voxpop.store.tables import feeds
 
@@ -27,7 +28,14 @@ class Kept(NamedTuple):
 
 
 def add(connection: Connection, name: str, detail: Mapping[str, Any]) -> None:
-    """Keeps a feed; one of that name is replaced and read from the start."""
+    """Keeps a feed; one of that name is replaced and read from the start.
+
+    Raises:
+        SettingError: its address is kept under another name: its items would be read, and counted, twice.
+    """
+    same = [feed.name for feed in kept(connection) if feed.detail["url"] == detail["url"] and feed.name != name]
+    if same:
+        raise SettingError(f"this address is kept already, as {same[0]!r}: remove that feed to give it another name")
     statement = insert(feeds).values(name=name, detail=dict(detail), state={})
     connection.execute(
         statement.on_conflict_do_update(

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from voxpop.errors import SettingError
+
 
 class Watched(NamedTuple):
     """An entity as it is known."""
@@ -44,10 +46,16 @@ class Linked(NamedTuple):
     stories: int
 
 
-_ENTITY = text(
-    "SELECT entity_id, name, coalesce((SELECT array_agg(a->>'text') FROM jsonb_array_elements("
-    "  coalesce(detail->'aliases', '[]'::jsonb)) a), '{}') AS aliases, active"
-    " FROM entities WHERE entity_id = :asked OR lower(name) = lower(:asked) ORDER BY entity_id = :asked DESC LIMIT 1"
+_CALLED = text(
+    "WITH known AS (SELECT entity_id, name, active, ARRAY(SELECT a->>'text' FROM jsonb_array_elements("
+    "  coalesce(detail->'aliases', '[]'::jsonb)) a) AS aliases, ARRAY(SELECT lower(t) FROM jsonb_array_elements_text("
+    "  coalesce(detail->'tickers', '[]'::jsonb)) t) AS tickers FROM entities),"
+    " near AS (SELECT *, CASE WHEN entity_id = :asked THEN 0 WHEN lower(entity_id) = lower(:asked) THEN 1"
+    "  WHEN lower(name) = lower(:asked) THEN 2"
+    "  WHEN EXISTS (SELECT FROM unnest(aliases) a WHERE lower(a) = lower(:asked)) THEN 3"
+    "  WHEN lower(:asked) = ANY(tickers) THEN 4 END AS distance FROM known),"
+    " ranked AS (SELECT *, rank() OVER (ORDER BY distance > 0, NOT active, distance) FROM near WHERE distance <= 4)"
+    " SELECT entity_id, name, aliases, active FROM ranked WHERE rank = 1 ORDER BY entity_id"
 )
 
 _LINKED = text(
@@ -70,10 +78,28 @@ _LINKED = text(
 )
 
 
-def entity(connection: Connection, asked: str) -> Watched | None:
-    """The entity of this id or name; None if nobody ever watched it."""
-    row = connection.execute(_ENTITY, {"asked": asked}).one_or_none()
-    return None if row is None else Watched(row.entity_id, row.name, [row.name, *row.aliases], row.active)
+def called(connection: Connection, asked: str) -> list[Watched]:
+    """Who is, or else was, watched under this id, or else name, alias or ticker; several where they share it.
+
+    But for an id as it is written, upper and lower case are one.
+    """
+    rows = connection.execute(_CALLED, {"asked": asked.strip()})
+    return [Watched(row.entity_id, row.name, [row.name, *row.aliases], row.active) for row in rows]
+
+
+def entity(connection: Connection, asked: str) -> Watched:
+    """The entity of this id, name, alias or ticker.
+
+    Raises:
+        SettingError: nobody ever watched such a one, or several are called so.
+    """
+    found = called(connection, asked)
+    if not found:
+        raise SettingError(f"nobody ever watched {asked!r}; `voxpop watchlist list` shows who is watched")
+    if len(found) > 1:
+        several = ", ".join(f"{of.entity} ({of.name})" for of in found)
+        raise SettingError(f"{asked!r} may mean {several}: name one by its id")
+    return found[0]
 
 
 def heard(connection: Connection, start: datetime, end: datetime) -> Heard:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, func, select, text
@@ -15,8 +16,18 @@ from voxpop.store import bulk, tables
 _HAN, _KANA = re.compile("[\u4e00-\u9fff]"), re.compile("[\u3040-\u30ff]")
 
 
-def replace(connection: Connection, entities: Iterable[Entity]) -> int:
+class Change(NamedTuple):
+    """What a new watchlist changes in who is watched: how many entities."""
+
+    watched: int
+    added: int
+    changed: int
+    removed: int
+
+
+def replace(connection: Connection, entities: Sequence[Entity]) -> Change:
     """Makes ``entities`` the watchlist; one that is no longer on it stays known, but is not linked any more."""
+    before, now = {e.id: e for e in load(connection)}, {e.id: e for e in entities}
     rows = [(e.id, e.name, msgspec.json.encode(e).decode(), True) for e in entities]
     connection.execute(text("UPDATE entities SET active = false"))
     bulk.upsert(
@@ -26,7 +37,9 @@ def replace(connection: Connection, entities: Iterable[Entity]) -> int:
         rows,
         update=["name", "detail", "active"],
     )
-    return len(rows)
+    kept = before.keys() & now.keys()
+    changed = sum(before[key] != now[key] for key in kept)
+    return Change(len(rows), len(now) - len(kept), changed, len(before) - len(kept))
 
 
 def load(connection: Connection) -> list[Entity]:

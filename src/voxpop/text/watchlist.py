@@ -42,11 +42,15 @@ COLUMNS: tuple[str, ...] = (
 )  # fmt: skip
 
 
-def load(path: Path) -> list[Entity]:
+def load(path: Path, *, empty: bool = False) -> list[Entity]:
     """The entities in the CSV at ``path``.
 
+    Args:
+        empty: take a file that names nobody, too.
+
     Raises:
-        Refused: the file cannot be read, is not UTF-8, or a line breaks a rule; the reason names the line.
+        Refused: the file cannot be read, is not UTF-8, names nobody, or a line breaks a rule; the reason names
+            the line.
     """
     try:
         text = path.read_text("utf-8-sig")
@@ -54,7 +58,35 @@ def load(path: Path) -> list[Entity]:
         raise Refused(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
     except OSError as error:
         raise Refused(f"cannot read {path}: {error.strerror}") from error
-    return parse(text)
+    entities = parse(text)
+    if not entities and not empty:
+        raise Refused(
+            f"{path} names nobody: below its header it has no line (`voxpop watchlist load --empty` takes it)"
+        )
+    return entities
+
+
+def shared(entities: Iterable[Entity]) -> list[tuple[str, list[str]]]:
+    """Names, aliases and tickers that several entities have at one time, each with the ids of these."""
+    held: dict[str, list[tuple[str, Name]]] = {}
+    for entity in entities:
+        dated = {name.text for name in entity.aliases if name.valid_from or name.valid_to}
+        own = () if entity.name in dated else (Name(text=entity.name),)
+        for name in (*own, *entity.aliases, *(Name(text=ticker) for ticker in entity.tickers)):
+            held.setdefault(name.text.lower(), []).append((entity.id, name))
+    found = []
+    for holders in held.values():
+        ids = {a for a, one in holders for b, other in holders if a != b and _overlap(one, other)}
+        if ids:
+            found.append((holders[0][1].text, sorted(ids)))
+    return found
+
+
+def _overlap(one: Name, other: Name) -> bool:
+    """Whether there is a day on which both names are in use."""
+    starts = [name.valid_from for name in (one, other) if name.valid_from]
+    ends = [name.valid_to for name in (one, other) if name.valid_to]
+    return not starts or not ends or max(starts) <= min(ends)
 
 
 def shipped() -> list[Entity]:

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from voxpop import why
 from voxpop.api.desk.common import Desk
 from voxpop.errors import SettingError
-from voxpop.store import queries
+from voxpop.store import gates, queries
 from voxpop.why import Answer, Figure
 
 
@@ -40,7 +40,7 @@ def routes(desk: Desk) -> APIRouter:
                 except ValueError:
                     wrong = "no_time"
                 except SettingError:
-                    wrong = "never_watched"
+                    wrong = "several_called" if len(gates.called(connection, asked)) > 1 else "never_watched"
         return desk.page(request, "why", names=names, entity=entity, at=at, hours=hours, wrong=wrong, answer=answer)
 
     return router
