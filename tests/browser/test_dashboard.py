@@ -102,6 +102,18 @@ def test_the_inbox_by_keys(desk: Desk, visitor: Visitor) -> None:
     page.wait_for_url("**/system")
 
 
+def test_a_key_that_can_do_nothing_says_why(desk: Desk, visitor: Visitor) -> None:
+    alert = desk.alert("not fired yet", fired=False)
+    page = visitor("alerts")
+    walk_to(page, alert)
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_have_text("This was not done: This alert has not fired yet.")
+    page.goto(f"{desk.url}alerts/{alert}")
+    page.keyboard.press("r")
+    expect(page.locator("#toast")).to_have_text("This was not done: This alert has not fired yet.")
+    desk.execute("DELETE FROM alerts WHERE alert_id = :id", id=alert)
+
+
 def test_an_alert_is_silenced_and_the_silence_ended(desk: Desk, visitor: Visitor) -> None:
     alert = desk.alert("is silenced")
     page = visitor(f"alerts/{alert}")

@@ -170,7 +170,13 @@ function press(key) {
   const found = row?.querySelector(`[data-key="${CSS.escape(key)}"]`);
   if (found?.tagName === "FORM") found.requestSubmit();
   else if (found?.form) found.form.requestSubmit(found);
+  else if (row) refuse(row, key);
   return Boolean(found);
+}
+
+function refuse(row, key) {
+  const why = row.getAttribute(`data-not-${key}`);
+  if (why) toast(`${body.dataset.failed}: ${why}`);
 }
 
 const places = { t: "/", a: "/alerts", r: "/review", s: "/system", l: "/lists", w: "/why" };
