@@ -159,6 +159,20 @@ def test_a_list_of_ones_own_is_made_and_orders_what_is_seen(page: Page, desk: De
     expect(page.get_by_role("button", name="Put on my list")).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [("en-GB", "This was not done: nobody watches Nordhafen"), ("zh-CN", "操作未完成: 未监测“Nordhafen”。")],
+)
+def test_what_was_not_done_says_why(visitor: Visitor, lang: str, said: str) -> None:
+    page = visitor("lists", refused=404, locale=lang)
+    page.locator("form input[name=name][maxlength]").fill("Suppliers")
+    page.locator("form input[name=add]").last.fill("Nordhafen")
+    with page.expect_response("**/lists") as answer:
+        page.locator("button.main").click()
+    assert answer.value.status == 404
+    expect(page.locator("#toast")).to_have_text(said)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_why_a_label_is_explained_word_by_word(visitor: Visitor) -> None:

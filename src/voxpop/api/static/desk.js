@@ -111,7 +111,7 @@ async function send(form, submitter) {
   const fields = new URLSearchParams(new FormData(form, submitter));
   for (const button of buttons) button.disabled = true;
   try {
-    return await fetch(form.action, { method: "POST", body: fields, headers: { "x-fragment": "1", accept: "application/json, text/html;q=0.1" } });
+    return await fetch(form.action, { method: "POST", body: fields, headers: { "x-fragment": "1", accept: "application/json" } });
   } catch {
     toast(body.dataset.offline);
     return null;
