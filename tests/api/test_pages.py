@@ -76,7 +76,7 @@ def test_the_evidence_of_an_alert_says_what_it_claims_and_how(desk: Desk) -> Non
     page = get(f"{desk.url}alerts/{alert['id']}").text
     assert "<dt>what</dt><dd><q>bad news 0</q>" in page
     assert '<span class="chip denied">denied</span>' in page
-    assert '<span class="meta">75 %</span>' in page
+    assert '<span class="meta">75\u00a0%</span>' in page
     assert '<dt>who says so</dt><dd><q>Acmetron</q> <span class="meta">' in page  # asserted: no chip
     assert re.search(r'<span class="claim" title="what">\s*bad news 0\s*</span>', page), "lit in the text"
     assert 'class="tag risk-3"' in page

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.api.conftest import Desk
 from tests.store.samples import document, reading, write
-from voxpop.store import people
+from voxpop.store import people, runs
 from voxpop.store.access import Person
 
 Visitor = Callable[..., Page]
@@ -201,7 +201,7 @@ def test_a_question_is_answered_by_a_quotation_with_its_source_or_not_at_all(des
     assert words in told, "word for word"
     assert f"“{words}”" == answer.locator(".quote").inner_text()
     expect(answer.locator(".meta")).to_contain_text("wire")
-    expect(answer.locator(".meta")).to_contain_text("% sure")
+    expect(answer.locator(".meta")).to_contain_text("\u00a0% sure")
     assert answer.get_by_role("link", name="source").get_attribute("href") == "https://wire.example/17"
     expect(page.get_by_label("Question")).to_have_value("How many pumps will Acmetron recall?")
     page.get_by_label("Question").fill("What is the capital of France?")
@@ -234,6 +234,26 @@ def test_every_page_fits_a_phone(desk: Desk, visitor: Visitor, lang: str) -> Non
         page.goto(desk.url + path)
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, path
+
+
+@pytest.mark.parametrize("lang", ["en-GB", "zh-CN"])
+def test_on_a_phone_nothing_is_cut_off(desk: Desk, visitor: Visitor, lang: str) -> None:
+    error = "KeyError: 'version' in what the feed’s server has answered"
+    now = datetime.now(UTC)
+    with desk.engine.begin() as connection:
+        runs.keep(connection, "feeds", now, now, 1, None)
+        runs.keep(connection, "feeds", now, now, None, error)
+    alert = desk.alert("counted in the menu")
+    page = visitor("system", viewport={"width": 390, "height": 800}, locale=lang)
+    for tab in page.locator("#nav a").all():
+        box = tab.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    expect(page.locator("#jobs")).to_contain_text(error)
+    assert page.evaluate("(s => s.scrollWidth - s.clientWidth)(document.querySelector('#jobs .scroll'))") <= 0
+    desk.execute("DELETE FROM alert_moves WHERE alert_id = :id", id=alert)
+    desk.execute("DELETE FROM alerts WHERE alert_id = :id", id=alert)
 
 
 def test_the_language_is_switched_in_place(page: Page) -> None:
