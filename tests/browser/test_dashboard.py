@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.api.conftest import Desk
 from tests.store.samples import document, reading, write
@@ -171,6 +171,21 @@ def test_what_was_not_done_says_why(visitor: Visitor, lang: str, said: str) -> N
         page.locator("button.main").click()
     assert answer.value.status == 404
     expect(page.locator("#toast")).to_have_text(said)
+
+
+def test_while_the_model_works_the_page_says_so(visitor: Visitor) -> None:
+    page = visitor("entities/acme?by=negative", refused=503)
+    held: list[Route] = []
+    page.route("**/explain", lambda route: held.append(route))
+    ask = page.get_by_role("button", name="Why this label?").first
+    ask.click()
+    expect(page.get_by_text("The model works on it")).to_be_visible()
+    expect(ask).to_be_disabled()
+    detail = "others have asked before: try again in a moment"
+    held[0].fulfill(status=503, json={"detail": detail})
+    expect(page.locator("#toast")).to_have_text(f"This was not done: {detail}")
+    expect(page.get_by_text("The model works on it")).to_have_count(0)
+    expect(ask).to_be_enabled()
 
 
 @pytest.mark.slow

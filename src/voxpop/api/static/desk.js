@@ -136,9 +136,13 @@ async function quietly(form, submitter) {
 async function explain(form) {
   const shown = form.nextElementSibling;
   if (shown?.classList.contains("explained")) { shown.remove(); return; }
-  form.classList.add("waiting");
+  const works = document.createElement("span");
+  works.className = "works";
+  works.role = "status";
+  form.append(works);
+  works.textContent = body.dataset.works; // said once it stands in the page
   const answer = await send(form);
-  form.classList.remove("waiting");
+  works.remove();
   if (!answer) return;
   if (!answer.ok) { toast(told(await answer.json().catch(() => null))); return; }
   const part = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(".explained");
