@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from voxpop.signals.routing import Route
 from voxpop.store import alerts, deliveries, epoch, moves, watchlist
 from voxpop.store.access import at_the_shell
 
+README = Path(__file__).parents[1] / "README.md"
 SECRET = "correct-horse-battery"
 NOW = datetime.now(UTC)
 
@@ -134,6 +136,20 @@ def test_the_message_says_what_happened_with_links(engine: Engine, site: Hook, t
         {"id": said.document.id, "url": "https://wire.example/1", "source": "wire", "corrected": False}
     ]
     assert "https://wire.example/1" in body["text"]
+
+
+def test_the_readme_names_every_field_of_a_webhook(engine: Engine, site: Hook, tmp_path: Path) -> None:
+    said = reading(document("d1", 0, "Acmetron misses a payment"), "negative")
+    write(engine, [said])
+    raised(engine, "a1", evidence=(said.document.id,))
+    run(engine, rules(site), tmp_path, 1)
+    body = json.loads(site.posts[0].body)
+    table = README.read_text("utf-8").split("A webhook gets JSON:")[1].split("\n\n")[1]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
+    documented = {name for cell in cells for name in re.findall("`(\\w+)`", cell)}
+    (alert,) = body["alerts"]
+    assert documented == body.keys() | alert.keys()
+    assert all(f"`{name}`" in table for name in alert["evidence"][0])
 
 
 def test_nobody_answers_so_it_goes_up(engine: Engine, site: Hook, tmp_path: Path) -> None:

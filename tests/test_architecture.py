@@ -23,11 +23,10 @@ FLOORS: list[set[str]] = [
     {"risks"},
     {"reading"},
     {"stages", "sample"},
-    {"analysis", "intake", "worker", "training", "alerting", "alarms", "schemas", "retention"},
+    {"analysis", "intake", "worker", "training", "alerting", "alarms", "schemas", "retention", "backlog"},
     {"reports"},
     {"jobs"},
     {"app"},
-    {"backlog"},
     {"shadow"},
     {
         "ask",

@@ -9,8 +9,12 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 from tests.store.samples import MODEL, document, reading, write
+from voxpop.app import App
 from voxpop.cli import app, calibrate, intake
 from voxpop.errors import SettingError
+from voxpop.log.base import Message
+from voxpop.records import TOPICS
+from voxpop.settings import Settings
 from voxpop.store import alerts, models, trends
 
 assert intake.__doc__, "imported for its commands: an app of one command alone would be that command"
@@ -58,6 +62,25 @@ def test_a_dry_run_keeps_the_cuts_in_force(month: Engine) -> None:
     assert done.exit_code == 0, done.output
     with month.connect() as connection:
         assert alerts.cuts(connection, "surge", MODEL) == []
+
+
+def test_what_waits_to_be_read_is_said_where_history_is_missing(
+    engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VOXPOP_DATABASE_URL", database_url.replace("+psycopg", ""))
+    with App(Settings(database_url=database_url)) as live:
+        live.log.publish(TOPICS["news"], [Message(b"k", b"v")] * 3)
+    done = CliRunner().invoke(app, ["calibrate"])
+    assert "no document was read yet" in done.output
+    assert "3 records wait to be read" in done.output
+    write(engine, [reading(document("one", 0, "one")), reading(document("two", 36, "two"))])
+    with engine.begin() as connection:
+        models.activate(connection, MODEL, "bundled")
+    done = CliRunner().invoke(app, ["calibrate"])
+    assert done.exit_code == 1
+    said = " ".join(done.output.split())
+    assert "calibrating needs 14 days of history" in said
+    assert "1.5 are known; the first cut is set by itself once 7 are; 3 records wait to be read" in said
 
 
 def test_an_empty_store_is_said_to_be_empty(engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

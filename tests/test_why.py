@@ -146,6 +146,19 @@ def test_what_is_too_little_to_judge(watched: Engine, around: Surroundings) -> N
     assert "until a week of the stream is known" in figures
 
 
+def test_what_waits_for_its_first_cut(watched: Engine, around: Surroundings) -> None:
+    fortnight(watched, surge=True)
+    jobs.refresh_trends(around, NOW)
+    name, figures = stopped(asked(watched, 254))
+    assert name == "threshold"
+    assert "no cut is set yet: a week of the stream is known, so the alerts job sets one" in figures
+    write(watched, [reading(document(f"b{n}", 60 + n / 4, f"early {n} of Acmetron"), "negative") for n in range(12)])
+    jobs.refresh_trends(around, NOW)
+    name, figures = stopped(asked(watched, 72))
+    assert "until a week of the stream is known, and 3.0 days were by then" in figures
+    assert "no cut is set yet" not in figures
+
+
 def test_what_stays_below_the_cut(watched: Engine, around: Surroundings) -> None:
     fortnight(watched, surge=True)
     jobs.refresh_trends(around, NOW)

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from voxpop import alarms, alerting, alertsfile, retention
 from voxpop.alarms import drifts, history, notice, rules
 from voxpop.alarms.past import Memory
+from voxpop.backlog import waiting
 from voxpop.errors import ReceiverUnavailable, VoxpopError
 from voxpop.intake import take
 from voxpop.log.base import Log
@@ -103,8 +104,22 @@ def calibrate(around: Surroundings, now: datetime) -> int:
 
 
 def raise_alerts(around: Surroundings, now: datetime) -> int:
-    """Judges what is stored by the cuts in force, and stores the alerts that this raises."""
+    """Judges what is stored by the cuts in force, and stores the alerts that this raises.
+
+    The first cuts are set here, as soon as the stream is read to its end: a history that was brought in between two
+    runs of ``calibrate`` would else alarm nobody for an hour.
+    """
+    if _first_cuts_due(around, now):
+        calibrate(around, now)
     return alarms.raise_alerts(around.engine, around.model, around.memory)
+
+
+def _first_cuts_due(around: Surroundings, now: datetime) -> bool:
+    """Whether there are none and all is read that they are to rest on: what has been judged by a cut stays so."""
+    with around.engine.connect() as connection:
+        if not alarms.uncut(connection, around.model) or trends.stale(connection, now):
+            return False
+    return waiting(around) == 0
 
 
 def relink(around: Surroundings, now: datetime) -> int:

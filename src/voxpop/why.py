@@ -119,7 +119,7 @@ def _gates(
     if raised is None:
         if learning is not None:
             yield _learning(learning, peak, cut)
-        yield from _scores(peak, cut)
+        yield from _scores(peak, cut, _due(connection, model, end))
         yield Gate("alert", False, (_figure("to_be_raised"),))
         return
     by = {"id": raised.id[:10], "rule": Word("rule", raised.rule), "score": f"{raised.score:.1f}"}
@@ -208,16 +208,28 @@ def _cut(connection: Connection, model: str, at: datetime) -> float | None:
     return held[-1] if held else None
 
 
-def _scores(peak: Peak | None, cut: float | None) -> Iterator[Gate]:
+def _due(connection: Connection, model: str, at: datetime) -> tuple[bool, float]:
+    """(whether a cut is due for ``at``, which by then the stream was known for long enough; for how many days)."""
+    of = history.of(connection, model)
+    if of is None:
+        return False, 0.0
+    days = (min(at, of.last) - of.first) / timedelta(days=1)
+    return any(learned <= at for learned in of.learned()), max(0.0, days)
+
+
+def _scores(peak: Peak | None, cut: float | None, due: tuple[bool, float]) -> Iterator[Gate]:
+    days = f"{due[1]:.1f}"
     if peak is None or peak.score == 0:
-        nothing = _figure("no_week") if cut is None else _figure("too_few", least=surge.Rule().least_stories)
+        short = cut is None and not due[0]
+        nothing = _figure("no_week", days=days) if short else _figure("too_few", least=surge.Rule().least_stories)
         yield Gate("expected count", False, (nothing,))
         return
     counted = {"seen": peak.seen, "hours": peak.horizon, "expected": f"{peak.expected:.1f}", "at": _minute(peak.hour)}
     yield Gate("expected count", True, (_figure("peak", **counted),))
     score = f"{peak.score:.1f}"
     if cut is None:
-        yield Gate("threshold", False, (_figure("no_cut", score=score),))
+        why_none = _figure("cut_due", score=score) if due[0] else _figure("no_cut", score=score, days=days)
+        yield Gate("threshold", False, (why_none,))
     else:
         yield Gate("threshold", peak.score >= cut, (_figure("score", score=score, cut=f"{cut:.1f}"),))
 

@@ -73,6 +73,23 @@ def test_an_alert_that_was_just_seen_cannot_be_taken_on_and_shows_no_button(desk
     answer = post(desk, f"alerts/{alert}/ack")
     assert answer.status_code == 409
     assert "not fired yet" in answer.json()["detail"]
+    page = get(desk, f"alerts/{alert}").text
+    assert "just seen, not fired yet" in page
+    assert "This alert has not fired yet." in page
+    assert "刚发现，尚未触发" in get(desk, f"alerts/{alert}", **{"accept-language": "zh"}).text
+
+
+def test_today_and_the_inbox_count_the_same_and_call_what_has_not_fired_by_its_name(desk: Desk) -> None:
+    waits, seen = desk.alert("counted"), desk.alert("not counted yet", fired=False)
+    inbox = get(desk, "alerts").text
+    section = {part: inbox.split(f'<section id="{part}"')[1].split("</section>")[0] for part in ("waits", "seen")}
+    count = re.search(r'Waits for someone <span class="soft">(\d+)</span>', section["waits"])
+    assert count
+    assert f"<b>{count[1]}</b><span>alert" in get(desk, "").text
+    assert waits in section["waits"]
+    assert seen not in section["waits"]
+    assert seen in section["seen"]
+    post(desk, f"alerts/{waits}/resolve")
 
 
 def test_every_alert_that_is_done_with_is_on_one_page_of_the_inbox(settings: Settings, engine: Engine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -76,7 +77,7 @@ def test_the_evidence_of_an_alert_says_what_it_claims_and_how(desk: Desk) -> Non
     page = get(f"{desk.url}alerts/{alert['id']}").text
     assert "<dt>what</dt><dd><q>bad news 0</q>" in page
     assert '<span class="chip denied">denied</span>' in page
-    assert '<span class="meta">75 %</span>' in page
+    assert '<span class="meta">75\u00a0%</span>' in page
     assert '<dt>who says so</dt><dd><q>Acmetron</q> <span class="meta">' in page  # asserted: no chip
     assert re.search(r'<span class="claim" title="what">\s*bad news 0\s*</span>', page), "lit in the text"
     assert 'class="tag risk-3"' in page
@@ -254,6 +255,14 @@ def test_what_a_page_leaves_out_it_says(desk: Desk, monkeypatch: pytest.MonkeyPa
     page = get(f"{desk.url}entities/acme").text
     assert "The first 30 stories are shown." in page
     assert "latest 500 mentions" not in page, "the latest stories are the latest"
+    older = re.search(r'href="(\?before=[^"]+)#stories">Older', page)
+    assert older
+    behind = get(f"{desk.url}entities/acme{html.unescape(older[1])}").text
+    assert "Stories up to <time" in behind
+    first, second = (set(re.findall(r"Acmetron at \d+", re.sub("<[^>]+>", "", of))) for of in (page, behind))
+    assert second
+    assert not first & second
+    assert "All stories, the latest first" in get(f"{desk.url}entities/acme?by=reach").text
     assert "mentions, back to" not in get(f"{desk.url}entities/bolt").text
     monkeypatch.setattr(queries, "MOST_MENTIONS", 40)
     page = get(f"{desk.url}entities/acme?by=reach").text

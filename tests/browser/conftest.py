@@ -44,13 +44,17 @@ def visitor(browser: Browser, desk: Desk) -> Iterator[Callable[..., Page]]:
     wrong: list[str] = []
     contexts: list[BrowserContext] = []
 
-    def open_page(path: str = "", **options: object) -> Page:
+    def open_page(path: str = "", refused: int = 0, **options: object) -> Page:
+        """The page of the path; ``refused``: a status that a request of it may be answered with."""
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "locale": "en-GB", **options})  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
         ours = (desk.url, "data:")
         page.on("request", lambda asked: None if asked.url.startswith(ours) else wrong.append(asked.url))
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        meant = f"the server responded with a status of {refused} "
+        page.on(
+            "console", lambda said: wrong.append(said.text) if said.type == "error" and meant not in said.text else None
+        )
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(desk.url + path)
         return page

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.api.conftest import Desk
 from tests.store.samples import document, reading, write
-from voxpop.store import people
+from voxpop.store import people, runs
 from voxpop.store.access import Person
 
 Visitor = Callable[..., Page]
@@ -102,6 +102,18 @@ def test_the_inbox_by_keys(desk: Desk, visitor: Visitor) -> None:
     page.wait_for_url("**/system")
 
 
+def test_a_key_that_can_do_nothing_says_why(desk: Desk, visitor: Visitor) -> None:
+    alert = desk.alert("not fired yet", fired=False)
+    page = visitor("alerts")
+    walk_to(page, alert)
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_have_text("This was not done: This alert has not fired yet.")
+    page.goto(f"{desk.url}alerts/{alert}")
+    page.keyboard.press("r")
+    expect(page.locator("#toast")).to_have_text("This was not done: This alert has not fired yet.")
+    desk.execute("DELETE FROM alerts WHERE alert_id = :id", id=alert)
+
+
 def test_an_alert_is_silenced_and_the_silence_ended(desk: Desk, visitor: Visitor) -> None:
     alert = desk.alert("is silenced")
     page = visitor(f"alerts/{alert}")
@@ -147,6 +159,35 @@ def test_a_list_of_ones_own_is_made_and_orders_what_is_seen(page: Page, desk: De
     expect(page.get_by_role("button", name="Put on my list")).to_be_visible()
 
 
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [("en-GB", "This was not done: nobody watches Nordhafen"), ("zh-CN", "操作未完成: 未监测“Nordhafen”。")],
+)
+def test_what_was_not_done_says_why(visitor: Visitor, lang: str, said: str) -> None:
+    page = visitor("lists", refused=404, locale=lang)
+    page.locator("form input[name=name][maxlength]").fill("Suppliers")
+    page.locator("form input[name=add]").last.fill("Nordhafen")
+    with page.expect_response("**/lists") as answer:
+        page.locator("button.main").click()
+    assert answer.value.status == 404
+    expect(page.locator("#toast")).to_have_text(said)
+
+
+def test_while_the_model_works_the_page_says_so(visitor: Visitor) -> None:
+    page = visitor("entities/acme?by=negative", refused=503)
+    held: list[Route] = []
+    page.route("**/explain", lambda route: held.append(route))
+    ask = page.get_by_role("button", name="Why this label?").first
+    ask.click()
+    expect(page.get_by_text("The model works on it")).to_be_visible()
+    expect(ask).to_be_disabled()
+    detail = "others have asked before: try again in a moment"
+    held[0].fulfill(status=503, json={"detail": detail})
+    expect(page.locator("#toast")).to_have_text(f"This was not done: {detail}")
+    expect(page.get_by_text("The model works on it")).to_have_count(0)
+    expect(ask).to_be_enabled()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_why_a_label_is_explained_word_by_word(visitor: Visitor) -> None:
@@ -175,7 +216,7 @@ def test_a_question_is_answered_by_a_quotation_with_its_source_or_not_at_all(des
     assert words in told, "word for word"
     assert f"“{words}”" == answer.locator(".quote").inner_text()
     expect(answer.locator(".meta")).to_contain_text("wire")
-    expect(answer.locator(".meta")).to_contain_text("% sure")
+    expect(answer.locator(".meta")).to_contain_text("\u00a0% sure")
     assert answer.get_by_role("link", name="source").get_attribute("href") == "https://wire.example/17"
     expect(page.get_by_label("Question")).to_have_value("How many pumps will Acmetron recall?")
     page.get_by_label("Question").fill("What is the capital of France?")
@@ -208,6 +249,26 @@ def test_every_page_fits_a_phone(desk: Desk, visitor: Visitor, lang: str) -> Non
         page.goto(desk.url + path)
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, path
+
+
+@pytest.mark.parametrize("lang", ["en-GB", "zh-CN"])
+def test_on_a_phone_nothing_is_cut_off(desk: Desk, visitor: Visitor, lang: str) -> None:
+    error = "KeyError: 'version' in what the feed’s server has answered"
+    now = datetime.now(UTC)
+    with desk.engine.begin() as connection:
+        runs.keep(connection, "feeds", now, now, 1, None)
+        runs.keep(connection, "feeds", now, now, None, error)
+    alert = desk.alert("counted in the menu")
+    page = visitor("system", viewport={"width": 390, "height": 800}, locale=lang)
+    for tab in page.locator("#nav a").all():
+        box = tab.bounding_box()
+        assert box
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+    expect(page.locator("#jobs")).to_contain_text(error)
+    assert page.evaluate("(s => s.scrollWidth - s.clientWidth)(document.querySelector('#jobs .scroll'))") <= 0
+    desk.execute("DELETE FROM alert_moves WHERE alert_id = :id", id=alert)
+    desk.execute("DELETE FROM alerts WHERE alert_id = :id", id=alert)
 
 
 def test_the_language_is_switched_in_place(page: Page) -> None:

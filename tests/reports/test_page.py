@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from string import Formatter
 
 import pypdfium2
 import pytest
 
 from tests.reports.conftest import END, HOSTILE
-from tests.store.samples import MODEL
+from tests.store.samples import MODEL, START
 from voxpop.errors import SettingError
 from voxpop.jobs import Surroundings
 from voxpop.reports import jobs, page, paper, words
@@ -87,11 +87,39 @@ def test_chinese_words_are_chinese_and_quotes_stay_as_they_are(around: Surroundi
     assert "并不表示平静" in said
 
 
+def told_of(around: Surroundings, kind: Kind, end: datetime) -> dict[Lang, View]:
+    """The report of the window that ends then, by all that is known now."""
+    found = jobs.read(around.engine, Asked(kind, "all", end, datetime.now(UTC), "UTC", MODEL), around.settings)
+    return {lang: view(found, lang) for lang in LANGS}
+
+
 def test_a_report_of_nothing_says_so_in_one_line(around: Surroundings) -> None:
+    shown = told_of(around, "morning", START + timedelta(days=5))
+    assert shown["en"].summary.startswith("Nothing turned: no new alert")
+    assert shown["en"].summary.endswith("and every source was heard.")
+    assert shown["zh"].summary.startswith("本期无异动")
+    assert shown["en"].sections
+
+
+def test_a_week_of_which_nothing_is_known_is_never_calm(around: Surroundings) -> None:
     asked = Asked("morning", "all", END, END, "UTC", MODEL)
-    nothing = jobs.read(around.engine, asked, around.settings)
-    assert view(nothing, "en").summary.startswith("Nothing turned: no new alert")
-    assert view(nothing, "zh").summary.startswith("本期无异动")
+    unknown_then = view(jobs.read(around.engine, asked, around.settings), "en")
+    for shown in (told_of(around, "weekly", START - timedelta(days=30)), {"en": unknown_then}):
+        said = plain(shown["en"])
+        assert shown["en"].summary.startswith("Nothing is known of this time")
+        assert "Nothing turned" not in said
+        assert "No alert fired" not in said
+        assert "every source was heard" not in page.standing_alone(shown["en"], [])
+    assert "并不表示平静" in plain(shown_zh := told_of(around, "weekly", START - timedelta(days=30))["zh"])
+    assert "各来源均有数据" not in plain(shown_zh)
+    assert "Nothing is known" in re.sub(r"\s+", " ", pages(paper.pdf(unknown_then, [])))
+
+
+def test_the_week_in_which_the_stream_begins_says_from_when_on_it_is_known(around: Surroundings) -> None:
+    shown = told_of(around, "morning", START + timedelta(hours=12))
+    assert shown["en"].summary.startswith("Nothing turned in what is known of this time")
+    assert "Nothing is known of the time before Mon 2 Mar 00:00, where the stream begins" in plain(shown["en"])
+    assert "数据流始于 3月2日（周一）00:00" in plain(shown["zh"])
 
 
 def pages(pdf: bytes) -> str:

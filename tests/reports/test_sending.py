@@ -160,7 +160,7 @@ def test_nothing_is_sent_where_nothing_happened_unless_it_is_asked_for(
     around = mailed(around, tmp_path, desk(office), MORNING + "empty = true\n")
     assert jobs.morning(around, quiet) == 1
     alerting.send(engine, rules(around), tmp_path, quiet)
-    assert "Nothing turned" in content(parts(office.mails[0])["text/html"]).decode()
+    assert "Nothing is known" in content(parts(office.mails[0])["text/html"]).decode()
 
 
 def test_a_report_that_nobody_could_send_for_half_a_day_is_not_sent(

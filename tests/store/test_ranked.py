@@ -9,12 +9,12 @@ from sqlalchemy import Engine, text
 
 from tests.store.samples import MODEL, START, document, reading, write
 from voxpop.store import queries
-from voxpop.store.queries import Order, Ranked
+from voxpop.store.queries import Order, Place, Ranked
 
 
-def ranked(engine: Engine, by: Order = "latest") -> Ranked:
+def ranked(engine: Engine, by: Order = "latest", behind: Place | None = None) -> Ranked:
     with engine.connect() as connection:
-        return queries.ranked(connection, "acme", MODEL, by)
+        return queries.ranked(connection, "acme", MODEL, by, behind)
 
 
 def told(engine: Engine, stories: int, each: int = 1) -> None:
@@ -41,6 +41,28 @@ def test_of_many_stories_the_latest_come_first_and_no_other_is_looked_for(engine
     found = ranked(engine)
     assert [story.first for story in found.stories] == [START + timedelta(hours=n) for n in range(39, 9, -1)]
     assert found.since is None, "what is older is no later story"
+
+
+def test_all_stories_are_reached_page_by_page_each_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "_FIRST_LOOK", 4)
+    monkeypatch.setattr(queries, "MOST_MENTIONS", 8)
+    monkeypatch.setattr(queries, "MOST_STORIES", 3)
+    told(engine, 20)
+    retold = [reading(document(f"late {n}", 17 + n / 10, f"Acme {n}", replies=0)) for n in (0, 1)]  # of older stories
+    same_time = [reading(document(f"same {n}", 10, f"{name} at once")) for n, name in enumerate(("Acme", "Bolt"))]
+    write(engine, [*retold, *same_time])
+    with engine.connect() as connection:
+        every = set(connection.execute(text("SELECT story_id FROM story_members")).scalars())
+    seen: list[tuple[float, str]] = []
+    behind = None
+    for _ in range(20):
+        found = ranked(engine, "latest", behind)
+        seen += [(-one.last.timestamp(), one.story) for one in found.stories]
+        if not found.more:
+            break
+        behind = Place(found.stories[-1].last, found.stories[-1].story)
+    assert seen == sorted(seen)
+    assert len(seen) == len({story for _, story in seen}) == len(every) == 22
 
 
 def test_a_story_that_everybody_retells_hides_the_others_only_as_far_as_is_said(

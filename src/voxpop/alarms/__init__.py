@@ -12,7 +12,7 @@ disputes and spreading say of it, ``cuts`` sets from which score on that is an a
 
 from __future__ import annotations
 
-from voxpop.alarms.cuts import SHARES, WARM_UP, Calibration, calibrate, calibrations, spend
+from voxpop.alarms.cuts import SHARES, WARM_UP, Calibration, calibrate, calibrations, spend, uncut
 from voxpop.alarms.history import BACK, looked_back
 from voxpop.alarms.judging import SURGE, Judged, judge
 from voxpop.alarms.past import Memory
@@ -35,4 +35,5 @@ __all__ = [
     "raise_alerts",
     "raise_within",
     "spend",
+    "uncut",
 ]

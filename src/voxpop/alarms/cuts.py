@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from voxpop.alarms import history, past
 from voxpop.alarms.history import BACK, LEARNING
@@ -46,6 +47,12 @@ def calibrate(engine: Engine, model: str, budget_per_day: float, memory: Memory 
                 cut = _cut(one, WARM_UP, (at - seen.start) / HOUR, budget_per_day)
                 alerts.save_cut(connection, one.rule, of.name, at, cut, SHARES[one.rule] * budget_per_day)
         return len(due)
+
+
+def uncut(connection: Connection, model: str) -> bool:
+    """Whether none is set, though a first learning span of the stream is known."""
+    of = history.of(connection, model)
+    return of is not None and bool(of.learned()) and not history.cuts(connection, SURGE, of)
 
 
 def _cut(judged: Judged, start: float, end: float, budget_per_day: float) -> float:
@@ -95,8 +102,12 @@ def calibrations(seen: Past | None, model: str, budget_per_day: float) -> list[C
     Raises:
         StoreError: less than two learning spans were.
     """
-    if seen is None or seen.end - seen.start < 2 * LEARNING:
-        raise StoreError(f"calibrating needs {2 * LEARNING.days} days of history; run this again later")
+    known = timedelta(0) if seen is None else seen.end - seen.start
+    if seen is None or known < 2 * LEARNING:
+        raise StoreError(
+            f"calibrating needs {2 * LEARNING.days} days of history, so that one half can judge the other, and"
+            f" {known / timedelta(days=1):.1f} are known; the first cut is set by itself once {LEARNING.days} are"
+        )
     end = (seen.end - seen.start) / HOUR
     return [_calibration(judged, end, budget_per_day) for judged in judge(seen, model)]
 

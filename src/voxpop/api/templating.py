@@ -98,4 +98,4 @@ templates.env.filters["when"] = _in_context(_when)
 templates.env.filters["link"] = _link
 templates.env.filters["span"] = _in_context(_span)
 templates.env.filters["thousands"] = lambda number: f"{number:,}"
-templates.env.filters["percent"] = lambda share: f"{100 * share:.0f} %"
+templates.env.filters["percent"] = lambda share: f"{100 * share:.0f}\u00a0%"  # the sign stands by its number

@@ -44,6 +44,7 @@ def calibrate(
     """
     from voxpop import alarms
     from voxpop.app import App
+    from voxpop.backlog import waiting
     from voxpop.errors import StoreError
     from voxpop.store import models as model_versions
 
@@ -51,9 +52,16 @@ def calibrate(
         a_day = budget_of(budget) if budget else live.settings.alert_budget_per_day
         with live.engine.connect() as connection:
             model = model_versions.active(connection)
+        left = waiting(live)
+        unread = f"; {left:,} records wait to be read (`voxpop run` reads them)" if left else ""
         if model is None:
-            raise StoreError("no document was read yet, so there is no history to replay")
-        found = alarms.spend(live.engine, model, a_day, keep=not dry_run)
+            raise StoreError(f"no document was read yet, so there is no history to replay{unread}")
+        try:
+            found = alarms.spend(live.engine, model, a_day, keep=not dry_run)
+        except StoreError as error:
+            raise StoreError(f"{error}{unread}") from error
+        if unread:
+            errors.print(f"Not all of the history is in these figures{unread}.")
         if as_json:
             emit([one._asdict() for one in found])
             return

@@ -114,6 +114,7 @@ def build(connection: Connection, asked: Asked, story_window: timedelta) -> Repo
         answered=_answered(seen),
         silent=seen.silent,
         standings=_standings(seen),
+        known_from=_known_from(connection, asked),
     )
 
 
@@ -241,6 +242,12 @@ def _silent(connection: Connection, asked: Asked) -> list[Silent]:
                 quote = _last_of(connection, source, start, asked.as_of)
                 found.append(Silent(source, start, None if end == asked.end else end, a_day, quote))
     return sorted(found, key=lambda s: (s.since, s.source))
+
+
+def _known_from(connection: Connection, asked: Asked) -> datetime | None:
+    """From when on documents of the window are known; None: no document of it is."""
+    first, earlier = known.begins(connection, asked.start, asked.end, asked.as_of)
+    return asked.start if first is not None and earlier else first
 
 
 def _last_of(connection: Connection, source: str, at: datetime, as_of: datetime) -> Quote | None:

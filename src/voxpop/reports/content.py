@@ -145,6 +145,8 @@ class Report(NamedTuple):
     answered: list[Answered]
     silent: list[Silent]
     standings: list[Standing]
+    known_from: datetime | None
+    """From when on documents of the window are known: its start, or where the stream begins; None: of none of it."""
 
     @property
     def happened(self) -> bool:

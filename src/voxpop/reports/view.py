@@ -116,19 +116,20 @@ def view(report: Report, lang: Lang, dashboard: str = "") -> View:
     """
     w = _Writer(report, lang, dashboard)
     first_note = w.say("more", n=report.more_first) if report.more_first else ""
+    sections = [
+        _section(w, "turned", [_turned(w, one, n) for n, one in enumerate(report.turned, 1)]),
+        _section(w, "first", [_first(w, one) for one in report.first], first_note),
+        _section(w, "faded", [_faded(w, one) for one in report.faded]),
+        _section(w, "answered", [_answered(w, one) for one in report.answered]),
+    ]
     return View(
         lang=lang,
         title=title(report, lang),
         subtitle=w.say("until", start=w.at(report.start), end=w.at(report.end), zone=report.zone),
         summary=summary(report, lang),
-        notices=[_silent(w, one) for one in report.silent],
+        notices=[*_begins(w), *(_silent(w, one) for one in report.silent)],
         notices_title=w.say("silent"),
-        sections=[
-            _section(w, "turned", [_turned(w, one, n) for n, one in enumerate(report.turned, 1)]),
-            _section(w, "first", [_first(w, one) for one in report.first], first_note),
-            _section(w, "faded", [_faded(w, one) for one in report.faded]),
-            _section(w, "answered", [_answered(w, one) for one in report.answered]),
-        ],
+        sections=[one for one in sections if one.entries or report.known_from is not None],
         figures_title=w.say("figures"),
         figures=_figures(w),
         heads=[w.say(f"head_{name}") for name in _HEADS],
@@ -149,9 +150,10 @@ def title(report: Report, lang: Lang) -> str:
 
 
 def summary(report: Report, lang: Lang) -> str:
-    """What happened, in one sentence; that nothing did, where nothing did."""
+    """What happened, in one sentence; that nothing did, where nothing did, and where it is not known whether it did."""
+    unknown = say(lang, "unknown") if report.known_from is None else ""
     if not report.happened:
-        return say(lang, "nothing")
+        return unknown or say(lang, "nothing" if report.known_from == report.start else "nothing_since")
     critical = sum(one.severity == "critical" for one in report.turned)
     counts = {
         "alert": len(report.turned),
@@ -163,7 +165,8 @@ def summary(report: Report, lang: Lang) -> str:
         "open": report.open_unanswered,
     }
     parts = [_counted(lang, name, n) for name, n in counts.items() if n]
-    return (", ".join(parts) + ".") if lang == "en" else "，".join(parts) + "。"
+    said = (", ".join(parts) + ".") if lang == "en" else "，".join(parts) + "。"
+    return f"{unknown} {said}" if unknown and lang == "en" else unknown + said
 
 
 def _counted(lang: Lang, name: str, n: int) -> str:
@@ -219,6 +222,14 @@ def _answered(w: _Writer, one: Answered) -> Entry:
     said = w.say(f"did_{one.kind}", name=one.name, who=one.who, fired=w.at(one.alert.fired_at), at=w.at(one.at))
     cites, link = w.cites([one.quote]), w.alert(one.alert.id)
     return Entry(badge=w.say(one.kind), tone="plain", text=said, cites=cites, link=link)
+
+
+def _begins(w: _Writer) -> list[Entry]:
+    """That nothing is known of the beginning of the window, where the stream begins within it."""
+    since = w.report.known_from
+    if since is None or since == w.report.start:
+        return []
+    return [Entry(badge=w.say("silent"), tone="serious", text=w.say("known_since", since=w.at(since)))]
 
 
 def _silent(w: _Writer, one: Silent) -> Entry:

@@ -19,6 +19,18 @@ PHRASES: dict[str, tuple[str, str]] = {
         "Nothing turned: no new alert, none that faded, nobody answered one, and every source was heard.",
         "本期无异动：无新预警，无预警消退，无人处理预警，各来源均有数据。",
     ),
+    "nothing_since": (
+        "Nothing turned in what is known of this time: no new alert, none that faded, nobody answered one.",
+        "已知时段内无异动：无新预警，无预警消退，无人处理预警。",
+    ),
+    "unknown": (
+        "Nothing is known of this time: by then no document of it was stored. This is not calm.",
+        "此时段无数据：截至当时未存有该时段的任何文档，并不表示平静。",
+    ),
+    "known_since": (
+        "Nothing is known of the time before {since}, where the stream begins: this is not calm.",
+        "数据流始于 {since}，此前无数据，并不表示平静。",
+    ),
     "n_alerts": ("{n} new alerts", "{n} 条新预警"),
     "1_alert": ("1 new alert", "1 条新预警"),
     "n_critical": ("{n} of them critical", "其中严重 {n} 条"),

@@ -74,6 +74,19 @@ def watched(connection: Connection) -> list[Watched]:
     return [Watched(*row) for row in rows]
 
 
+_BEGINS = text(
+    "SELECT (SELECT min(published_at) FROM documents"
+    "  WHERE published_at >= :start AND published_at < :end AND available_at <= :as_of),"
+    " EXISTS (SELECT FROM documents WHERE published_at < :start AND available_at <= :as_of)"
+)
+
+
+def begins(connection: Connection, start: datetime, end: datetime, as_of: datetime) -> tuple[datetime | None, bool]:
+    """(first publication in [start, end) of any source, None where there is none; whether there was one before)."""
+    first, earlier = connection.execute(_BEGINS, {"start": start, "end": end, "as_of": as_of}).one()
+    return first, bool(earlier)
+
+
 _TOLD = text(
     "SELECT m.entity_id, d.document_id, d.revision, CASE WHEN d.latest THEN s.fingerprint END AS fingerprint,"
     " d.source, d.published_at, o.label, o.negative, o.neutral, o.positive, coalesce(r.topic, '') AS topic, g.reach"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
@@ -149,7 +149,7 @@ _OPINIONS = (
 _REACH = "LATERAL (SELECT max(reach) AS reach FROM engagements WHERE document_id = d.document_id) e ON true"
 _PICK = (
     "SELECT s.story_id FROM (SELECT DISTINCT document_id, revision, published_at FROM ("
-    "  SELECT document_id, revision, published_at FROM mentions WHERE entity_id = :entity"
+    "  SELECT document_id, revision, published_at FROM mentions WHERE entity_id = :entity AND published_at <= :at"
     "  ORDER BY published_at DESC LIMIT :mentions) l) m"
     " JOIN documents d ON d.document_id = m.document_id AND d.revision = m.revision AND d.latest"
     " JOIN story_members s ON s.document_id = m.document_id {}"
@@ -160,9 +160,19 @@ _PICKS: dict[Order, TextClause] = {
     "reach": text(_PICK.format(f"JOIN {_REACH}", "sum(e.reach)")),
     "negative": text(_PICK.format(f"LEFT JOIN {_OPINIONS}", "avg(o.negative)")),
 }
+_PICK_NEXT = text(
+    _PICK.format(
+        "WHERE NOT EXISTS (SELECT FROM story_members o JOIN documents n ON n.document_id = o.document_id AND n.latest"
+        "  JOIN mentions l ON l.document_id = n.document_id AND l.revision = n.revision AND l.entity_id = :entity"
+        "  WHERE o.story_id = s.story_id"
+        "  AND (l.published_at > :at OR (l.published_at = :at AND o.story_id <= :story)))",
+        "max(m.published_at)",
+    )
+)
+"""The latest stories behind one that was last told at a time."""
 _STORIES_OF = text("SELECT DISTINCT story_id FROM story_members WHERE document_id = ANY(:documents)")
 _LOOKED_BACK_TO = text(
-    "SELECT published_at FROM mentions WHERE entity_id = :entity ORDER BY published_at DESC"
+    "SELECT published_at FROM mentions WHERE entity_id = :entity AND published_at <= :at ORDER BY published_at DESC"
     " OFFSET :mentions - 1 LIMIT 1"
 )
 
@@ -193,21 +203,44 @@ class Ranked(NamedTuple):
     since: datetime | None
     """They are those of the latest ``MOST_MENTIONS`` mentions, of which this is the first; None: no other was looked
     for."""
+    more: bool
+    """Whether others follow, as far as was looked."""
 
 
-def ranked(connection: Connection, entity: str, model: str, by: Order = "latest") -> Ranked:
-    """The first ``MOST_STORIES`` stories about the entity, in this order, of its latest ``MOST_MENTIONS`` mentions."""
-    asked = {"entity": entity, "model": model, "limit": MOST_STORIES}
+class Place(NamedTuple):
+    """A place among the latest stories: behind this one, by when it was last told."""
+
+    at: datetime
+    story: str
+
+
+_EVER = Place(datetime.max.replace(tzinfo=UTC), "")
+
+
+def ranked(
+    connection: Connection, entity: str, model: str, by: Order = "latest", behind: Place | None = None
+) -> Ranked:
+    """The first ``MOST_STORIES`` stories about the entity, in this order, of its latest ``MOST_MENTIONS`` mentions.
+
+    Args:
+        behind: the latest stories that follow this one; in another order none follow any.
+    """
+    start = behind or _EVER
+    pick = _PICK_NEXT if behind else _PICKS[by]
+    asked = {"entity": entity, "model": model, "limit": MOST_STORIES + 1, **start._asdict()}
     looks = (_FIRST_LOOK, MOST_MENTIONS) if by == "latest" else (MOST_MENTIONS,)
     found: list[str] = []
     for mentions in looks:
-        found = list(connection.execute(_PICKS[by], asked | {"mentions": mentions}).scalars())
-        if len(found) == MOST_STORIES:
+        found = list(connection.execute(pick, asked | {"mentions": mentions}).scalars())
+        if len(found) > MOST_STORIES:
             break
-    stories = _in_order(_told(connection, entity, model, found), by)
-    if by == "latest" and len(found) == MOST_STORIES:
-        return Ranked(stories, None)
-    return Ranked(stories, connection.execute(_LOOKED_BACK_TO, {"entity": entity, "mentions": MOST_MENTIONS}).scalar())
+    more = len(found) > MOST_STORIES
+    stories = _in_order(_told(connection, entity, model, found[:MOST_STORIES]), by)
+    if by == "latest" and more:
+        return Ranked(stories, None, more)
+    looked = {"entity": entity, "mentions": MOST_MENTIONS, "at": start.at}
+    since = connection.execute(_LOOKED_BACK_TO, looked).scalar()
+    return Ranked(stories, since, more or (since is not None and bool(stories)))
 
 
 def stories_of(connection: Connection, entity: str, model: str, documents: Sequence[str]) -> list[StoryRow]:

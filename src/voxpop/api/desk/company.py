@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple, get_args
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -13,7 +14,7 @@ from voxpop.api.desk.common import Desk, Shown, named
 from voxpop.api.desk.lit import Light, Piece, pieces
 from voxpop.api.who import Caller, needs
 from voxpop.store import board, inbox, people, queries, trends
-from voxpop.store.queries import Order, StoryRow, Teller
+from voxpop.store.queries import Order, Place, StoryRow, Teller
 from voxpop.store.trends import Bin, Course
 
 ORDERS: tuple[Order, ...] = get_args(Order)
@@ -40,9 +41,15 @@ def routes(desk: Desk) -> APIRouter:
 
     @router.get("/entities/{entity}", response_class=HTMLResponse)
     def entity_page(
-        request: Request, caller: Annotated[Caller, needs("viewer")], entity: str, by: str = "latest"
+        request: Request,
+        caller: Annotated[Caller, needs("viewer")],
+        entity: str,
+        by: str = "latest",
+        before: datetime | None = None,
+        story: str = "",
     ) -> HTMLResponse:
         order = next((key for key in ORDERS if key == by), ORDERS[0])
+        behind = Place(before, story) if before and order == "latest" else None
         with desk.engine.connect() as connection:
             given, model = named(connection, entity), desk.model(connection)
             at = board.watermark(connection)
@@ -51,7 +58,7 @@ def routes(desk: Desk) -> APIRouter:
             ids = inbox.about(connection, [entity], at - timedelta(days=90))
             raised = desk.shown(connection, ids[:_MOST_ALERTS])
             course = trends.course(connection, model, entity, at - timedelta(days=90))
-            ranked = queries.ranked(connection, entity, model, order)
+            ranked = queries.ranked(connection, entity, model, order, behind)
             mover = next((m for m in desk.movers(connection, model, at) if m.entity == entity), None)
             lists = people.lists_of(connection, caller.person)
             name = desk.named(request, connection, entity)
@@ -66,8 +73,13 @@ def routes(desk: Desk) -> APIRouter:
             order=order,
             stories=lit_stories(ranked.stories),
             since=ranked.since,
+            full=len(ranked.stories) == queries.MOST_STORIES,
+            more=ranked.more,
+            behind=behind,
+            older=urlencode({"before": (last := ranked.stories[-1]).last.isoformat(), "story": last.story})
+            if ranked.more and order == "latest"
+            else "",
             mentions=queries.MOST_MENTIONS,
-            most=queries.MOST_STORIES,
             raised=raised,
             more_alerts=len(ids) > len(raised),
             trend=chart(course, raised),

@@ -15,7 +15,7 @@ from voxpop.api.desk.company import lit_stories
 from voxpop.api.desk.silences import SPANS
 from voxpop.api.who import Caller, audit, needs
 from voxpop.errors import StoreError
-from voxpop.signals.lifecycle import ByPerson
+from voxpop.signals.lifecycle import ALARMING, ByPerson
 from voxpop.signals.severity import SEVERITIES
 from voxpop.store import deliveries, inbox, meaning, moves, people, queries
 from voxpop.store.moves import Row
@@ -58,7 +58,8 @@ def _inbox(desk: Desk, router: APIRouter) -> None:
         return desk.page(
             request,
             "inbox",
-            waits=[one for one in lively if one.phase != "acknowledged"],
+            waits=[one for one in lively if one.phase in ALARMING],
+            seen=[one for one in lively if one.phase == "pending"],
             taken=[one for one in lively if one.phase == "acknowledged"],
             over=[one for one in found if one.alert.id in done_with],
             older=over[-1] if len(over) == _OVER else None,

@@ -111,7 +111,7 @@ async function send(form, submitter) {
   const fields = new URLSearchParams(new FormData(form, submitter));
   for (const button of buttons) button.disabled = true;
   try {
-    return await fetch(form.action, { method: "POST", body: fields, headers: { "x-fragment": "1", accept: "application/json, text/html;q=0.1" } });
+    return await fetch(form.action, { method: "POST", body: fields, headers: { "x-fragment": "1", accept: "application/json" } });
   } catch {
     toast(body.dataset.offline);
     return null;
@@ -136,9 +136,13 @@ async function quietly(form, submitter) {
 async function explain(form) {
   const shown = form.nextElementSibling;
   if (shown?.classList.contains("explained")) { shown.remove(); return; }
-  form.classList.add("waiting");
+  const works = document.createElement("span");
+  works.className = "works";
+  works.role = "status";
+  form.append(works);
+  works.textContent = body.dataset.works; // said once it stands in the page
   const answer = await send(form);
-  form.classList.remove("waiting");
+  works.remove();
   if (!answer) return;
   if (!answer.ok) { toast(told(await answer.json().catch(() => null))); return; }
   const part = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector(".explained");
@@ -170,7 +174,13 @@ function press(key) {
   const found = row?.querySelector(`[data-key="${CSS.escape(key)}"]`);
   if (found?.tagName === "FORM") found.requestSubmit();
   else if (found?.form) found.form.requestSubmit(found);
+  else if (row) refuse(row, key);
   return Boolean(found);
+}
+
+function refuse(row, key) {
+  const why = row.getAttribute(`data-not-${key}`);
+  if (why) toast(`${body.dataset.failed}: ${why}`);
 }
 
 const places = { t: "/", a: "/alerts", r: "/review", s: "/system", l: "/lists", w: "/why" };
