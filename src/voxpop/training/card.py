@@ -44,6 +44,7 @@ ORIGINS: Mapping[str, Origin] = {
     "nli_zh": Origin("written for this project: Chinese inference", "Apache-2.0"),
     "sentiment_zh": Origin("written for this project: Chinese investors' posts and headlines", "Apache-2.0"),
     "finance_zh": Origin("written for this project: Chinese finance texts", "Apache-2.0"),
+    "events_everyday_zh": Origin("written for this project: Chinese everyday texts, most without event", "Apache-2.0"),
     "sentiment_more_zh": Origin("written for this project: Chinese texts of every genre about companies", "Apache-2.0"),
     "sentiment_wide_zh": Origin("written for this project: hard Chinese posts, news and notices", "Apache-2.0"),
     "parallel_zh": Origin("written for this project: English translations of our Chinese texts", "Apache-2.0"),

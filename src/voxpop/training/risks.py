@@ -38,11 +38,14 @@ AS_GOOD = 0.01
 
 _LEARNED: dict[Language, tuple[str, ...]] = {
     "en": ("nli_more_en", "nli_en", "events_en", "events_more_en", "claims_en"),
-    "zh": ("nli_zh", "finance_zh"),
+    "zh": ("nli_zh", "finance_zh", "events_everyday_zh"),
 }
 """The sets of our own that inference was trained on; their split says which documents it never saw."""
 
-_LABELLED: dict[Language, tuple[str, ...]] = {"en": ("events_en", "events_more_en"), "zh": ("finance_zh",)}
+_LABELLED: dict[Language, tuple[str, ...]] = {
+    "en": ("events_en", "events_more_en"),
+    "zh": ("finance_zh", "events_everyday_zh"),
+}
 _UNASKED: dict[Language, tuple[str, ...]] = {"en": ("events_claims_en",), "zh": ()}
 """Documents whose claims inference learned from, but that it was never asked an event of."""
 
