@@ -67,19 +67,19 @@ CASES = [
 
 
 MISSED = {
-    "青禾证券被罚款。",
-    "北辰汽车召回了产品。",
-    "松原城投的评级被下调。",
-    "Calder Energy has failed to pay a debt.",
-    "Brakka has cut jobs.",
-    "The chief executive of Hallow has left.",
+    "恒远地产未能按期兑付到期债券的本息。",
+    "监管部门对青禾证券处以五百万元罚款。",
+    "北辰汽车宣布召回两万辆存在制动缺陷的汽车。",
+    "Calder Energy did not pay the interest on its bonds that was due on Monday.",
+    "Brakka may cut jobs next year.",
+    "The chief executive of Hallow stepped down on Monday.",
 }
-"""What the shipped weights get wrong: they are unsure of what follows, and take what may be for what is."""
+"""The premises of what the shipped weights get wrong: they are unsure of what follows, and take what may be for what is."""
 
 
 def marked(case: tuple[str, str, str, bool]) -> Any:
     """The case, expected to fail where it is known to."""
-    marks = [pytest.mark.xfail(strict=True, reason="the shipped weights get it wrong")] if case[2] in MISSED else []
+    marks = [pytest.mark.xfail(strict=True, reason="the shipped weights get it wrong")] if case[0] in MISSED else []
     return pytest.param(*case, marks=marks)
 
 
