@@ -74,7 +74,7 @@ MISSED = {
     "Brakka may cut jobs next year.",
     "The chief executive of Hallow stepped down on Monday.",
 }
-"""The premises of what the shipped weights get wrong: they are unsure of what follows, and take what may be for what is."""
+"""Premises of what the shipped weights get wrong: they are unsure of what follows, and take what may be for what is."""
 
 
 def marked(case: tuple[str, str, str, bool]) -> Any:
