@@ -59,9 +59,11 @@ def test_calibration_error_by_hand() -> None:
 @pytest.mark.parametrize("without", [1, 3])
 def test_the_threshold_of_answers_does_not_follow_the_share_of_questions_without_one(without: int) -> None:
     margins = np.array([5.0, 4.0, 3.0, *[2.0] * without, 1.0, *[0.0] * without])
-    overlaps = np.array([1.0, 1.0, 0.5, *[0.0] * without, 1.0, *[0.0] * without])
+    overlaps = np.array([1.0, 1.0, 0.5, *[0.0] * without, 0.5, *[0.0] * without])
     unanswerable = np.array([False, False, False, *[True] * without, False, *[True] * without])
     assert best_threshold(margins, overlaps, unanswerable) == 2.5
+    overlaps[3 + without] = 1.0  # worth more than the half of those without an answer that it lets through
+    assert best_threshold(margins, overlaps, unanswerable) == 0.5
 
 
 def test_a_span_is_given_to_every_question_where_all_have_an_answer() -> None:

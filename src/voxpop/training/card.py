@@ -42,6 +42,7 @@ ORIGINS: Mapping[str, Origin] = {
     "events_en": Origin("written for this project: documents with risk events", "Apache-2.0"),
     "events_more_en": Origin("written for this project: documents with risk events, a second part", "Apache-2.0"),
     "nli_zh": Origin("written for this project: Chinese inference", "Apache-2.0"),
+    "sentiment_risks_en": Origin("written for this project: English texts of risk events and of none", "Apache-2.0"),
     "sentiment_zh": Origin("written for this project: Chinese investors' posts and headlines", "Apache-2.0"),
     "finance_zh": Origin("written for this project: Chinese finance texts", "Apache-2.0"),
     "events_everyday_zh": Origin("written for this project: Chinese everyday texts, most without event", "Apache-2.0"),
