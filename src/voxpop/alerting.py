@@ -190,7 +190,7 @@ def evidence_at(
     cited = meaning.cited(connection, alert, of, as_of)
     theme = meaning.theme(connection, alert, of, as_of)
     figures = meaning.figures(connection, alert, as_of)
-    claimed = max((c for c in cited if c.claim and not c.corrected), key=lambda c: c.claim_score or 0.0, default=None)
+    claimed = telling([c for c in cited if c.claim and not c.corrected])
     best = claimed or next((c for c in cited if not c.corrected), cited[0] if cited else None)
     quote = "" if best is None else (best.claim if claimed else best.headline) or ""
     evidence = Evidence(
@@ -208,6 +208,18 @@ def evidence_at(
         erased=len(of) - len(cited),
     )
     return evidence, cited
+
+
+_NEARLY = 0.8
+"""A claim is about as sure as the surest from this share of its score on."""
+
+
+def telling(claimed: Sequence[meaning.Cited]) -> meaning.Cited | None:
+    """Of those whose claim is about as sure as the surest the one that reports the gravest event, or else reached most:
+    the surest claim alone is often an aside that few have read."""
+    surest = max((c.claim_score or 0.0 for c in claimed), default=0.0)
+    sure = (c for c in claimed if (c.claim_score or 0.0) >= _NEARLY * surest)
+    return max(sure, key=lambda c: (c.gravity, c.reach, c.claim_score or 0.0), default=None)
 
 
 def _moved(connection: Connection, alert: Alert) -> str:

@@ -32,7 +32,7 @@ class Evidence(NamedTuple):
         name: the entity's.
         topic: of most of its documents; empty where none was read.
         event: the gravest risk event that one of them reports, in words; empty without any.
-        quote: the strongest claim, word for word, or else the headline of what is most carried.
+        quote: of the surest claims that of the gravest or most carried document, word for word, or else a headline.
         factuality: how the claim is made: asserted, hedged, denied, reported; empty for a headline.
         source: who published what is quoted.
         url: where.

@@ -28,6 +28,8 @@ class Cited(NamedTuple):
     """Its main claim about the entity, word for word."""
     claim_score: float | None
     factuality: str | None
+    gravity: int
+    """Severity of the gravest risk event that it reports about the entity; 0 without any."""
 
 
 class Figures(NamedTuple):
@@ -47,7 +49,8 @@ _CITED = text(
     " coalesce(g.reach, 0) AS reach, d.revision IS DISTINCT FROM e.revision AS corrected,"
     " EXISTS (SELECT FROM mentions m WHERE m.document_id = d.document_id AND m.revision = d.revision"
     "  AND m.entity_id = :entity AND m.available_at <= :as_of) AS about,"
-    ' substr(c.text, q.start + 1, q."end" - q.start) AS claim, q.score AS claim_score, q.factuality'
+    ' substr(c.text, q.start + 1, q."end" - q.start) AS claim, q.score AS claim_score, q.factuality,'
+    " coalesce(s.gravity, 0) AS gravity"
     " FROM unnest(CAST(:documents AS text[]), CAST(:revisions AS text[])) WITH ORDINALITY e(document, revision, rank)"
     " JOIN documents c ON c.document_id = e.document AND c.revision = e.revision"
     " LEFT JOIN LATERAL (SELECT document_id, revision, source FROM documents v WHERE v.document_id = c.document_id"
@@ -57,8 +60,11 @@ _CITED = text(
     "  AND q.model = :model AND q.question = 'what' AND q.available_at <= :as_of"
     " LEFT JOIN LATERAL (SELECT max(reach) AS reach FROM engagements n WHERE n.document_id = e.document"
     "  AND n.available_at <= :as_of) g ON true"
+    " LEFT JOIN LATERAL (SELECT max(severity) AS gravity FROM risks r WHERE r.document_id = e.document"
+    "  AND r.revision = e.revision AND r.entity_id = :entity AND r.model = :model AND r.available_at <= :as_of"
+    "  AND r.score >= :likely) s ON true"
     " ORDER BY e.rank"
-)
+).bindparams(likely=UNSURE_BELOW)
 
 _TOPIC = text(
     "SELECT t.topic FROM unnest(CAST(:documents AS text[]), CAST(:revisions AS text[])) e(document, revision)"
