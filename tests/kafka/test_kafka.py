@@ -16,6 +16,7 @@ from tests.kafka import broker
 from tests.kafka.broker import PASSWORD, USER, Broker
 from voxpop.errors import LogUnavailable, Refused, SettingError, StoreError
 from voxpop.log.base import Consumer, Log, Message, Record, open_log
+from voxpop.log.kafka_consumer import KafkaMember, hold
 
 SECONDS = 80.0
 """Longest wait for what must happen; no test asks how long it took."""
@@ -249,4 +250,19 @@ def test_partitions_that_are_added_while_polls_are_short_reach_their_consumer(
     while len(consumer.assignment()) < 5:
         assert time.monotonic() < deadline
         consumer.poll(1, 0.002)
+    consumer.close()
+
+
+def test_what_the_listener_holds_after_it_was_sought_goes_on(log: Log, topic: str) -> None:
+    """It runs on the library's thread, which a busy machine may keep waiting until the caller has sought."""
+    log.create(topic, 1)
+    log.publish(topic, numbered(6))
+    consumer = log.subscribe(topic, [topic])
+    assert isinstance(consumer, KafkaMember)
+    join(consumer, 1)
+    from_start(consumer)
+    assert [r.value for r in read(consumer, 6)] == [b"v%d" % n for n in range(6)]
+    hold(consumer._consumer, TopicPartition(topic, 0))
+    log.publish(topic, numbered(3, start=6))
+    assert [r.value for r in read(consumer, 3)] == [b"v6", b"v7", b"v8"]
     consumer.close()

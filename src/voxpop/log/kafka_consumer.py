@@ -219,6 +219,7 @@ class KafkaMember:
 
     def _fetch(self, consumer: Any, max_records: int, seconds: float) -> dict[Any, list[Any]]:
         _finish_join(consumer)
+        self._release(consumer)
         try:
             fetched: dict[Any, list[Any]] = consumer.poll(timeout_ms=seconds * 1000, max_records=max_records)
             return fetched
@@ -272,6 +273,19 @@ class KafkaMember:
         for at in self._next:
             with suppress(ValueError, KeyError):  # lost since the last poll; the next one says so
                 consumer.pause(at)
+
+    def _release(self, consumer: Any) -> None:
+        """Goes on with what was sought and is held all the same.
+
+        The library shows what it gained before it tells the listener, which runs on its own thread and may be late:
+        after the caller has sought. What was lost meanwhile is not delivered, whatever is fetched of it.
+        """
+        if self._paused:
+            return
+        for at in consumer.paused() & self._next.keys():
+            with suppress(ValueError, KeyError):  # lost since the last poll; the next one says so
+                consumer.seek(at, self._next[at])
+                consumer.resume(at)
 
     def _rewind(self, consumer: Any, fetched: Collection[Any]) -> None:
         """Has what was fetched and cannot be delivered now fetched again."""
