@@ -15,6 +15,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from tests.kafka import broker
 from tests.kafka.broker import PASSWORD, USER, Broker
 from voxpop.errors import LogUnavailable, Refused, SettingError, StoreError
+from voxpop.log import kafka_consumer
 from voxpop.log.base import Consumer, Log, Message, Record, open_log
 from voxpop.log.kafka_consumer import KafkaMember, hold
 
@@ -265,4 +266,17 @@ def test_what_the_listener_holds_after_it_was_sought_goes_on(log: Log, topic: st
     hold(consumer._consumer, TopicPartition(topic, 0))
     log.publish(topic, numbered(3, start=6))
     assert [r.value for r in read(consumer, 3)] == [b"v6", b"v7", b"v8"]
+    consumer.close()
+
+
+def test_a_place_that_the_library_lost_is_sought_again(log: Log, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_consumer, "_QUIET_SECONDS", 1.0)
+    log.create(topic, 1)
+    log.publish(topic, numbered(6))
+    consumer = log.subscribe(topic, [topic])
+    assert isinstance(consumer, KafkaMember)
+    join(consumer, 1)
+    from_start(consumer)
+    consumer._consumer.seek(TopicPartition(topic, 0), 6)
+    assert [r.value for r in read(consumer, 6)] == [b"v%d" % n for n in range(6)]
     consumer.close()

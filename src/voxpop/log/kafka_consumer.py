@@ -34,6 +34,9 @@ _SLICE_SECONDS = 0.1
 """How long the library waits before what it gained is looked at."""
 _LOOK_SECONDS = 5.0
 """A silent log is asked so often whether it is there and its topics are the same."""
+_QUIET_SECONDS = 30.0
+"""A partition that gives nothing for so long is sought again where it was: nobody would notice if the library had lost
+the place. No fetch takes as long."""
 _LEAVE_SECONDS = 3.0
 _POLL_INTERVAL_SECONDS = 900.0
 """A member that does not poll for so long is stuck, and its partitions go to others."""
@@ -125,6 +128,8 @@ class KafkaMember:
         self._owned: dict[Any, Partition] = {}
         self._next: dict[Any, int] = {}
         """The offset to deliver next of each partition that was sought."""
+        self._heard: dict[Any, float] = {}
+        """``time.monotonic()`` at which each of these was sought or gave something."""
         self._looked = float("-inf")
         self._paused = False
 
@@ -160,6 +165,7 @@ class KafkaMember:
             if not self._paused:
                 self._consumer.resume(at)
             self._next[at] = offset
+            self._heard[at] = time.monotonic()
 
     def pause(self) -> None:
         self._paused = True
@@ -190,6 +196,7 @@ class KafkaMember:
         consumer, self._consumer, self._listener = self._consumer, None, None
         self._owned.clear()
         self._next.clear()
+        self._heard.clear()
         self._looked = float("-inf")
         if consumer is not None:
             with suppress(kafka_errors.KafkaError):
@@ -275,17 +282,20 @@ class KafkaMember:
                 consumer.pause(at)
 
     def _release(self, consumer: Any) -> None:
-        """Goes on with what was sought and is held all the same.
+        """Goes on with what was sought and is held all the same, or gives nothing.
 
-        The library shows what it gained before it tells the listener, which runs on its own thread and may be late:
-        after the caller has sought. What was lost meanwhile is not delivered, whatever is fetched of it.
+        What the library tells the listener of its own threads and what the caller seeks are not in one order. What was
+        lost meanwhile is not delivered, whatever is fetched of it.
         """
         if self._paused:
             return
-        for at in consumer.paused() & self._next.keys():
-            with suppress(ValueError, KeyError):  # lost since the last poll; the next one says so
-                consumer.seek(at, self._next[at])
-                consumer.resume(at)
+        held, now = consumer.paused(), time.monotonic()
+        for at, offset in self._next.items():
+            if at in held or now - self._heard[at] > _QUIET_SECONDS:
+                self._heard[at] = now
+                with suppress(ValueError, KeyError):  # lost since the last poll; the next one says so
+                    consumer.seek(at, offset)
+                    consumer.resume(at)
 
     def _rewind(self, consumer: Any, fetched: Collection[Any]) -> None:
         """Has what was fetched and cannot be delivered now fetched again."""
@@ -297,6 +307,7 @@ class KafkaMember:
     def _forget(self, at: Any) -> None:
         self._owned.pop(at, None)
         self._next.pop(at, None)
+        self._heard.pop(at, None)
 
     def _delivered(self, fetched: Mapping[Any, Sequence[Any]]) -> list[Record]:
         """The records of partitions that are owned and sought, and none from before where they were sought."""
@@ -308,4 +319,5 @@ class KafkaMember:
                 if record.offset >= self._next[at]:
                     records.append(Record(self._owned[at], record.offset, record.key or b"", record.value or b""))
                     self._next[at] = record.offset + 1
+                    self._heard[at] = time.monotonic()
         return records
