@@ -21,7 +21,6 @@ from sqlalchemy import Engine, text
 from tests.notify.loopback import Hook, Post, hook
 from tests.store.samples import MODEL, document, reading, write
 from voxpop import alerting, alertsfile
-from voxpop.alerting import telling
 from voxpop.alertsfile import Rules
 from voxpop.errors import StoreError
 from voxpop.notify import Receiver
@@ -29,7 +28,6 @@ from voxpop.records import Alert, Entity, Risk
 from voxpop.signals.routing import Route
 from voxpop.store import alerts, deliveries, epoch, moves, watchlist
 from voxpop.store.access import at_the_shell
-from voxpop.store.meaning import Cited
 
 README = Path(__file__).parents[1] / "README.md"
 SECRET = "correct-horse-battery"
@@ -354,7 +352,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from sqlalchemy import create_engine
 from voxpop import alerting, alertsfile
-from voxpop.alerting import telling
 engine, now = create_engine(sys.argv[1]), datetime.fromisoformat(sys.argv[2])
 rules = alertsfile.load(sys.argv[3], "http://board")
 for minute in (1, 2):
@@ -396,14 +393,3 @@ def test_killed_at_any_moment_none_is_lost_and_a_repeat_keeps_its_key(
     for key, bodies in by_key.items():
         assert len(bodies) == 1 + Counter(deaths)[key], "repeated only where the sender was killed"
         assert len(set(bodies)) == 1
-
-
-def test_what_is_quoted_is_surely_claimed_and_of_the_gravest_or_most_carried_document() -> None:
-    def cited(claim_score: float, gravity: int, reach: int) -> Cited:
-        return Cited("d", "s", NOW, None, "headline", reach, False, True, "claim", claim_score, "asserted", gravity)
-
-    surest, carried, grave, doubtful = cited(0.9, 0, 5), cited(0.8, 0, 900), cited(0.75, 2, 50), cited(0.5, 3, 9000)
-    assert telling([surest, carried, doubtful]) == carried
-    assert telling([surest, carried, grave, doubtful]) == grave
-    assert telling([doubtful]) == doubtful
-    assert telling([]) is None

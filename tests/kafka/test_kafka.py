@@ -254,8 +254,7 @@ def test_partitions_that_are_added_while_polls_are_short_reach_their_consumer(
     consumer.close()
 
 
-def test_what_the_listener_holds_after_it_was_sought_goes_on(log: Log, topic: str) -> None:
-    """It runs on the library's thread, which a busy machine may keep waiting until the caller has sought."""
+def test_what_is_held_after_it_was_sought_goes_on(log: Log, topic: str) -> None:
     log.create(topic, 1)
     log.publish(topic, numbered(6))
     consumer = log.subscribe(topic, [topic])

@@ -284,7 +284,7 @@ class KafkaMember:
     def _release(self, consumer: Any) -> None:
         """Goes on with what was sought and is held all the same, or gives nothing.
 
-        What the library tells the listener of its own threads and what the caller seeks are not in one order. What was
+        Neither should happen, yet once a partition of a member that had been frozen was not read for 80 s. What was
         lost meanwhile is not delivered, whatever is fetched of it.
         """
         if self._paused:

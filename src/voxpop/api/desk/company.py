@@ -35,6 +35,14 @@ class Told(NamedTuple):
     voices: list[Voice]
 
 
+def _older(ranked: queries.Ranked) -> str:
+    """The query of the page behind this one; empty where nothing is older."""
+    if not ranked.more:
+        return ""
+    last = ranked.stories[-1]
+    return urlencode({"before": last.last.isoformat(), "story": last.story})
+
+
 def routes(desk: Desk) -> APIRouter:
     """The router of entities."""
     router = APIRouter()
@@ -76,9 +84,7 @@ def routes(desk: Desk) -> APIRouter:
             full=len(ranked.stories) == queries.MOST_STORIES,
             more=ranked.more,
             behind=behind,
-            older=urlencode({"before": (last := ranked.stories[-1]).last.isoformat(), "story": last.story})
-            if ranked.more and order == "latest"
-            else "",
+            older=_older(ranked) if order == "latest" else "",
             mentions=queries.MOST_MENTIONS,
             raised=raised,
             more_alerts=len(ids) > len(raised),
