@@ -44,6 +44,7 @@ def test_no_file_means_that_nobody_is_told() -> None:
         ("colour = 1", "unknown field `colour`; known are receivers, routes, operators, reports, standing, dashboard"),
         (DESK + '[[routes]]\nreceivers = ["dsk"]', "route 1 of f.toml names the receiver 'dsk'"),
         (DESK + "[[routes]]\nreceivers = []", "route 1 of f.toml names no receivers"),
+        (DESK + ROUTE + 'rules = ["surges"]', "rules[0]`; it is one of drift, feed, risk, simmer, slide, spread"),
         (DESK + ROUTE + 'severity = "grave"', "severity`; it is one of critical, serious, watch"),
         (
             DESK + ROUTE + 'watchlist = "mine"',

@@ -284,7 +284,7 @@ JOBS: tuple[Job, ...] = (
     Job(name="rules", every=timedelta(minutes=1), function=raise_by_rules),
     Job(name="silences", every=timedelta(hours=3), function=raise_silences),
     Job(name="drift", every=timedelta(hours=1), function=raise_by_drift),
-    Job(name="notify", every=timedelta(seconds=5), function=notify),
+    Job(name="notify", every=timedelta(seconds=5), function=notify, apart=True),
     Job(name="heartbeat", every=timedelta(minutes=1), function=beat, model=False),
     Job(name="upkeep", every=timedelta(hours=1), function=expire),
     Job(name="morning", every=timedelta(minutes=15), function=report_jobs.morning),

@@ -18,6 +18,7 @@ from voxpop.alertsfile import Rules
 from voxpop.records import Alert
 from voxpop.signals import surge
 from voxpop.signals.episodes import Episode
+from voxpop.signals.meaning import SURGE
 from voxpop.signals.routing import Route
 from voxpop.store import alerts, deliveries, gates, queries
 from voxpop.store import feeds as stored_feeds
@@ -190,7 +191,7 @@ def _peak(connection: Connection, entity: str, model: str, start: datetime, end:
     seen = past.read(connection, model, alarms.BACK)
     if seen is None or entity not in seen.entities:
         return None
-    judged = next(of for of in alarms.judge(seen, model) if of.rule == alarms.SURGE)
+    judged = next(of for of in alarms.judge(seen, model) if of.rule == SURGE)
     moments = judged.moments
     of_entity = moments.entity == seen.entities.index(entity)
     within = of_entity & (moments.at >= seen.hours(start)) & (moments.at <= seen.hours(end))
@@ -204,7 +205,7 @@ def _peak(connection: Connection, entity: str, model: str, start: datetime, end:
 def _cut(connection: Connection, model: str, at: datetime) -> float | None:
     """The cut in force at ``at``."""
     of = history.of(connection, model)
-    held = [cut for since, cut in history.cuts(connection, alarms.SURGE, of) if since <= at] if of else []
+    held = [cut for since, cut in history.cuts(connection, SURGE, of) if since <= at] if of else []
     return held[-1] if held else None
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from voxpop.alarms.cuts import SHARES, WARM_UP, Calibration, calibrate, calibrations, spend, uncut
 from voxpop.alarms.history import BACK, looked_back
-from voxpop.alarms.judging import SURGE, Judged, judge
+from voxpop.alarms.judging import Judged, judge
 from voxpop.alarms.past import Memory
 from voxpop.alarms.raising import QUIET, look_on_from, raise_alerts, raise_within
 
@@ -22,7 +22,6 @@ __all__ = [
     "BACK",
     "QUIET",
     "SHARES",
-    "SURGE",
     "WARM_UP",
     "Calibration",
     "Judged",

@@ -9,11 +9,11 @@ from sqlalchemy import Connection, Engine
 
 from voxpop.alarms import history, past
 from voxpop.alarms.history import BACK, LEARNING
-from voxpop.alarms.judging import SURGE, Judged, judge
+from voxpop.alarms.judging import Judged, judge
 from voxpop.alarms.past import Memory, Past
 from voxpop.errors import StoreError
 from voxpop.signals.episodes import DAY, alarms, cut_for
-from voxpop.signals.meaning import SIMMER, SPREAD
+from voxpop.signals.meaning import SIMMER, SPREAD, SURGE
 from voxpop.signals.windows import HOUR, hour_of
 from voxpop.store import alerts, trends
 

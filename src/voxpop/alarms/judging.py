@@ -17,18 +17,16 @@ from voxpop.alarms.past import Past, Window
 from voxpop.records import Alert
 from voxpop.signals import simmer, spread, surge
 from voxpop.signals.episodes import Episode, Moments
-from voxpop.signals.meaning import SIMMER, SPREAD
+from voxpop.signals.meaning import SIMMER, SPREAD, SURGE, Rule
 from voxpop.signals.windows import HOUR
 from voxpop.store.told import Sight, ToldStory
-
-SURGE = "surge"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged(ABC):
     """What one rule says."""
 
-    rule: str
+    rule: Rule
     model: str
     seen: Past
     moments: Moments
@@ -107,7 +105,7 @@ class _ByStories(Judged):
 
 
 def _by_stories(
-    rule: str,
+    rule: Rule,
     seen: Past,
     rows: Sequence[ToldStory],
     told: surge.Told,

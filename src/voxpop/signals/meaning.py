@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from voxpop.records import Alert
 
-RISK = "risk"
+Rule = Literal["surge", "spread", "simmer", "risk", "standing", "slide", "feed", "drift"]
+RULES: tuple[Rule, ...] = get_args(Rule)
+SURGE: Rule = "surge"
+"""The rule of more, or worse, than a company usually gets within hours."""
+RISK: Rule = "risk"
 """The rule of events that are serious however few tell of them."""
-STANDING = "standing"
+STANDING: Rule = "standing"
 """The rule of sources whose word counts: one negative story of theirs is enough."""
-SLIDE = "slide"
+SLIDE: Rule = "slide"
 """The rule of opinion that gets worse over days."""
-SPREAD = "spread"
+SPREAD: Rule = "spread"
 """The rule of a story that reaches far more people than its voice usually does."""
-SIMMER = "simmer"
+SIMMER: Rule = "simmer"
 """The rule of a few stories more each day, for days."""
-FEED = "feed"
+FEED: Rule = "feed"
 """The rule whose alerts are about a source and not about an entity: it fell silent."""
-DRIFT = "drift"
+DRIFT: Rule = "drift"
 """The rule whose alerts are about the stream as a whole: it, or what is read in it, is not what it was."""
-OPERATIONAL = (FEED, DRIFT)
+OPERATIONAL: tuple[Rule, ...] = (FEED, DRIFT)
 """Rules whose alerts are for those who run the installation."""
 _QUOTE_CHARACTERS = 160
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from voxpop.signals.lifecycle import Policy
+from voxpop.signals.meaning import Rule
 from voxpop.signals.severity import SEVERITIES as SEVERITIES
 from voxpop.signals.severity import Severity as Severity
 from voxpop.signals.severity import at_least
@@ -63,7 +64,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     receivers: tuple[str, ...]
     watchlist: Literal["all", "own"] = "all"
     sectors: tuple[str, ...] = ()
-    rules: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
     severity: Severity = "watch"
     """The least."""
     group_by: Grouping = "entity"

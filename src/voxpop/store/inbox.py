@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
+
+
+class Asked(NamedTuple):
+    """Which alerts are asked for."""
+
+    entities: Sequence[str] | None = None
+    """About one of these; None: about any."""
+    rule: str | None = None
+    """Raised by this rule; None: by any."""
+
+
+ALL = Asked()
 
 
 class Lying(NamedTuple):
@@ -25,47 +37,51 @@ _PHASES = (
     "  AS phase FROM alert_moves WHERE alert_id = a.alert_id"
     "  AND kind IN ('opened', 'fired', 'acknowledged', 'escalated', 'resolved', 'reopened')"
     "  ORDER BY number DESC LIMIT 1) m ON true"
+    " WHERE (CAST(:entities AS text[]) IS NULL OR a.entity_id = ANY(:entities))"
+    " AND (CAST(:rule AS text) IS NULL OR a.rule = :rule)"
 )
 _OPEN = text(
-    f"SELECT alert_id, entity_id, phase, fired_at FROM ({_PHASES} WHERE a.state = 'firing' OR m.phase IS NOT NULL) p"  # noqa: S608
+    f"SELECT alert_id, entity_id, phase, fired_at FROM ({_PHASES} AND (a.state = 'firing' OR m.phase IS NOT NULL)) p"  # noqa: S608
     " WHERE phase <> 'resolved' ORDER BY fired_at DESC, alert_id LIMIT :limit"
 )
 _OVER = text(
     f"SELECT alert_id, entity_id, phase, fired_at FROM ({_PHASES}) p"  # noqa: S608
     " WHERE (phase = 'resolved' OR (state <> 'firing' AND phase = 'pending'))"
     " AND (CAST(:at AS timestamptz) IS NULL OR (fired_at, alert_id) < (:at, :id))"
-    " AND (CAST(:entity AS text) IS NULL OR entity_id = :entity)"
     " ORDER BY fired_at DESC, alert_id DESC LIMIT :limit"
 )
 _WAITING = text(
-    f"SELECT count(*) FROM ({_PHASES} WHERE a.state = 'firing' OR m.phase IS NOT NULL) p"  # noqa: S608
+    f"SELECT count(*) FROM ({_PHASES} AND (a.state = 'firing' OR m.phase IS NOT NULL)) p"  # noqa: S608
     " WHERE phase IN ('firing', 'escalated', 'reopened')"
 )
 MOST_OPEN = 500
 
 
-def open_alerts(connection: Connection) -> list[Lying]:
+def open_alerts(connection: Connection, asked: Asked = ALL) -> list[Lying]:
     """Those that are not done with, the newest first."""
-    return [Lying(*row) for row in connection.execute(_OPEN, {"limit": MOST_OPEN})]
+    return [Lying(*row) for row in connection.execute(_OPEN, {**_values(asked), "limit": MOST_OPEN})]
 
 
 def waiting(connection: Connection) -> int:
     """How many wait for someone to take them on."""
-    return int(connection.execute(_WAITING).scalar_one())
+    return int(connection.execute(_WAITING, _values(ALL)).scalar_one())
 
 
 def over(
-    connection: Connection, limit: int, *, after: tuple[datetime, str] | None = None, entity: str | None = None
+    connection: Connection, limit: int, asked: Asked = ALL, *, after: tuple[datetime, str] | None = None
 ) -> list[Lying]:
     """Those that are done with, the newest first.
 
     Args:
         after: time and id of the last alert of the page before; many fire at one moment, such as midnight.
-        entity: only those about this entity.
     """
     at, last = after or (None, None)
-    rows = connection.execute(_OVER, {"limit": limit, "at": at, "id": last, "entity": entity})
+    rows = connection.execute(_OVER, {**_values(asked), "limit": limit, "at": at, "id": last})
     return [Lying(*row) for row in rows]
+
+
+def _values(asked: Asked) -> dict[str, Any]:
+    return {"entities": None if asked.entities is None else list(asked.entities), "rule": asked.rule}
 
 
 _ABOUT = text(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
@@ -16,14 +17,17 @@ from voxpop.api.desk.silences import SPANS
 from voxpop.api.who import Caller, audit, needs
 from voxpop.errors import StoreError
 from voxpop.signals.lifecycle import ALARMING, ByPerson
+from voxpop.signals.meaning import RULES
 from voxpop.signals.severity import SEVERITIES
-from voxpop.store import deliveries, inbox, meaning, moves, people, queries
+from voxpop.store import deliveries, gates, inbox, meaning, moves, people, queries
 from voxpop.store.moves import Row
 
 Viewer = Annotated[Caller, needs("viewer")]
 Analyst = Annotated[Caller, needs("analyst")]
 _OVER = 20
-"""Alerts that are done with, a page."""
+"""Alerts that are done with, a page at least, where there are so many."""
+_LOOKS = 25
+"""Most times as many that are looked at for a page."""
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -36,23 +40,44 @@ def routes(desk: Desk) -> APIRouter:
     return router
 
 
+class Wanted(NamedTuple):
+    """What a reader of the inbox asks for, as the form has it; empty: anything."""
+
+    company: str = ""
+    rule: str = ""
+    severity: str = ""
+
+    def address(self, **other: str) -> str:
+        """The page's address with what is asked for, or with something else instead."""
+        fields = {name: value for name, value in {**self._asdict(), **other}.items() if value}
+        return "/alerts?" + urlencode(fields) if fields else "/alerts"
+
+
 def _inbox(desk: Desk, router: APIRouter) -> None:
     @router.get("/alerts", response_class=HTMLResponse)
     def inbox_page(
-        request: Request, caller: Viewer, severity: str = "", before: datetime | None = None, last: str = ""
+        request: Request,
+        caller: Viewer,
+        company: str = "",
+        rule: str = "",
+        severity: str = "",
+        before: datetime | None = None,
+        last: str = "",
     ) -> HTMLResponse:
+        wanted = Wanted(company.strip(), rule if rule in RULES else "", severity if severity in SEVERITIES else "")
         with desk.engine.connect() as connection:
-            lying = [] if before else inbox.open_alerts(connection)
-            over = inbox.over(connection, _OVER, after=(before, last) if before else None)
-            found = desk.shown(connection, [one.alert for one in (*lying, *over)])
+            named = _named(desk, request, connection, wanted.company) if wanted.company else None
+            asked = inbox.Asked(entities=named, rule=wanted.rule or None)
+            lying = [] if before else inbox.open_alerts(connection, asked)
+            over, older = _done_with(desk, connection, asked, wanted.severity, (before, last) if before else None)
+            lively = desk.shown(connection, [one.alert for one in lying])
             first = desk.first_of(connection, caller)
             silences = [
                 (silence, queries.name_of(connection, silence.entity) or silence.entity)
                 for silence in moves.silences(connection, datetime.now(UTC))
             ]
-        found = [one for one in found if severity in ("", one.severity)]
-        done_with = {one.alert for one in over}
-        lively = [one for one in found if one.alert.id not in done_with]
+            shown = desk.shown(connection, [one.alert for one in over])
+        lively = [one for one in lively if wanted.severity in ("", one.severity)]
         lively.sort(key=lambda one: -SEVERITIES.index(one.severity))
         lively = mine_first(lively, first, lambda one: one.alert.entity)
         return desk.page(
@@ -61,14 +86,51 @@ def _inbox(desk: Desk, router: APIRouter) -> None:
             waits=[one for one in lively if one.phase in ALARMING],
             seen=[one for one in lively if one.phase == "pending"],
             taken=[one for one in lively if one.phase == "acknowledged"],
-            over=[one for one in found if one.alert.id in done_with],
-            older=over[-1] if len(over) == _OVER else None,
+            over=shown,
+            older=older and wanted.address(before=older[0].isoformat(), last=older[1]),
             paging=before is not None,
             first=first,
             silences=silences,
-            severity=severity if severity in SEVERITIES else "",
+            wanted=wanted,
+            rules=RULES,
             severities=SEVERITIES,
         )
+
+
+def _named(desk: Desk, request: Request, connection: Connection, company: str) -> list[str]:
+    """Ids of whom a reader may mean: all who are called so; where nobody is, a source of that name, silent."""
+    found = {watched.entity for watched in gates.called(connection, company)}
+    if (called := desk.entity(request, connection, company)) is not None:
+        found.add(called)
+    return sorted(found) or [company]
+
+
+Place = tuple[datetime, str]
+"""Where a page of alerts ends: time and id of its last."""
+
+
+def _done_with(
+    desk: Desk, connection: Connection, asked: inbox.Asked, severity: str, after: Place | None
+) -> tuple[list[inbox.Lying], Place | None]:
+    """A page of the alerts that are done with, and where the next begins, if there may be one.
+
+    How grave an alert is follows from rules and is not stored, so that as many are looked at as a page takes, within
+    bounds: then a page is shorter than it might be.
+    """
+    found: list[inbox.Lying] = []
+    for _ in range(_LOOKS):
+        part = inbox.over(connection, _OVER, asked, after=after)
+        if severity:
+            ids = [one.alert for one in part]
+            stands = alerting.stands(connection, desk.rules(), datetime.now(UTC), ids)
+            grave = {stand.case.alert for stand in stands if stand.subject.severity == severity}
+            found += [one for one in part if one.alert in grave]
+        else:
+            found += part
+        after = (part[-1].fired_at, part[-1].alert) if len(part) == _OVER else None
+        if after is None or len(found) >= _OVER:
+            break
+    return found, after
 
 
 def _alert(desk: Desk, router: APIRouter) -> None:

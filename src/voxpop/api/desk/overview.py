@@ -99,10 +99,9 @@ def _values(desk: Desk, connection: Connection, asked: Asked) -> dict[str, Any]:
 
 def _turned(desk: Desk, connection: Connection, at: datetime, only: Sequence[str] | None) -> list[Any]:
     """The alerts of the last day of the stream; where none fired, the last few."""
-    lying = [*inbox.open_alerts(connection), *inbox.over(connection, 30)]
+    asked = inbox.Asked(entities=only)
+    lying = [*inbox.open_alerts(connection, asked), *inbox.over(connection, 30, asked)]
     lying.sort(key=lambda one: one.fired_at, reverse=True)
-    if only is not None:
-        lying = [one for one in lying if one.entity in only]
     today = sum(one.fired_at > at - timedelta(days=1) for one in lying)
     return desk.shown(connection, [one.alert for one in lying[: max(today, _LEAST_TURNED)]])
 
