@@ -24,7 +24,7 @@ FLOORS: list[set[str]] = [
     {"reading"},
     {"stages", "sample"},
     {"analysis", "intake", "worker", "training", "alerting", "alarms", "schemas", "retention", "backlog"},
-    {"reports"},
+    {"reports", "polling"},
     {"jobs"},
     {"app"},
     {"shadow"},

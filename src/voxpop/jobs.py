@@ -8,7 +8,6 @@ only saves reading it again.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,12 +17,11 @@ import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from voxpop import alarms, alerting, alertsfile, retention
+from voxpop import alarms, alerting, alertsfile, polling, retention
 from voxpop.alarms import drifts, history, notice, rules
 from voxpop.alarms.past import Memory
 from voxpop.backlog import waiting
-from voxpop.errors import ReceiverUnavailable, VoxpopError
-from voxpop.intake import take
+from voxpop.errors import ReceiverUnavailable
 from voxpop.log.base import Log
 from voxpop.records import TOPICS, Document, Mention
 from voxpop.reports import jobs as report_jobs
@@ -169,30 +167,9 @@ def expire(around: Surroundings, now: datetime) -> int:
 
 
 def poll_feeds(around: Surroundings, now: datetime) -> int:
-    """Polls each kept feed whose turn it is; one that fails is noted and the others go on."""
-    done, pause, began = 0, timedelta(seconds=around.settings.feed_interval_seconds), time.monotonic()
-    with around.engine.connect() as connection:
-        due = [k for k in stored_feeds.kept(connection) if k.polled_at is None or now - k.polled_at >= pause]
-    for kept in due:
-        state, error = None, None
-        try:
-            feed, before = msgspec.convert(kept.detail, feeds.Feed), msgspec.convert(kept.state, feeds.FeedState)
-            polled = feeds.poll(feed, before, around.fetcher(), received_at=now, now=now)
-            take([*polled.items, *polled.refused], around.log, around.engine)
-            done += len(polled.items)
-            state = msgspec.to_builtins(polled.state)
-        except VoxpopError as failure:
-            error = str(failure)
-        except SQLAlchemyError:
-            raise
-        except Exception as failure:  # whatever a stranger's server sends, the feeds after it are polled
-            logger.exception("the feed %s cannot be polled", kept.name)
-            error = mask(f"{type(failure).__name__}: {failure}")[:_MOST_SAID]
-        with around.engine.begin() as connection:
-            stored_feeds.polled(connection, kept.name, now, state, error)
-            at = now + timedelta(seconds=time.monotonic() - began)  # other feeds may have taken long
-            stored_feeds.note_polling(connection, at, 2 * pause + _SETTLED)
-    return done
+    """Polls each kept feed whose turn it is."""
+    pause = timedelta(seconds=around.settings.feed_interval_seconds)
+    return polling.poll(around.engine, around.log, around.fetcher(), pause, now)
 
 
 def raise_by_rules(around: Surroundings, now: datetime) -> int:
@@ -215,10 +192,6 @@ def raise_silences(around: Surroundings, now: datetime) -> int:
         return rules.raise_silences(connection, around.model, _asked_in_vain(connection, now))
 
 
-_SETTLED = timedelta(hours=1)
-"""After a start, or when the machine wakes, the network may not be up yet, and what the feeds tell is to be read."""
-
-
 def _asked_in_vain(connection: Connection, now: datetime) -> dict[str, datetime]:
     """Up to when each feed was polled that has brought nothing new for a day; none until polling has settled."""
     since, found = stored_feeds.polling_since(connection), {}
@@ -227,7 +200,7 @@ def _asked_in_vain(connection: Connection, now: datetime) -> dict[str, datetime]
             continue
         at = min(now, kept.polled_at)
         brought = [entry.first for entry in msgspec.convert(kept.state, feeds.FeedState).seen.values()]
-        if at - since >= _SETTLED and all(at - first >= rules.QUIET for first in brought):
+        if at - since >= polling.SETTLED and all(at - first >= rules.QUIET for first in brought):
             found[kept.name] = at  # what it brought before has long been read
     return found
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import msgspec
@@ -187,6 +189,23 @@ def test_many_articles_are_spread_over_polls(site: Site, monkeypatch: pytest.Mon
     first = _poll(url, full_text=True)
     second = _poll(url, first.state, full_text=True)
     assert [item.id for item in first.items + second.items] == ["0", "1", "2"]
+    assert (first.state.etag, second.state.etag) == ("", '"1"')
+
+
+def test_a_slow_site_gives_its_articles_over_polls(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voxpop.sources.feeds.ARTICLES_SECONDS", 0.3)
+    url = site.serve("/feed", _rss(*(_linked(site, str(i)) for i in range(2))), ETag='"1"')
+    site.serve("/a", ARTICLE, "text/html")
+    quick = site.pages["/a"]
+
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.4)
+        quick(handler)
+
+    site.pages["/a"] = slow
+    first = _poll(url, full_text=True)
+    second = _poll(url, first.state, full_text=True)
+    assert [[item.id for item in of.items] for of in (first, second)] == [["0"], ["1"]]
     assert (first.state.etag, second.state.etag) == ("", '"1"')
 
 

@@ -17,9 +17,9 @@ from voxpop.signals.meaning import SIMMER, SPREAD, SURGE
 from voxpop.signals.windows import HOUR, hour_of
 from voxpop.store import alerts, trends
 
-SHARES = {SURGE: 0.75, SPREAD: 0.15, SIMMER: 0.1}
+SHARES: dict[str, float] = {SURGE: 0.75, SPREAD: 0.15, SIMMER: 0.1}
 """How the rules share the budget."""
-LEAST = {SURGE: 5.3, SPREAD: 3.0, SIMMER: 2.5}
+LEAST: dict[str, float] = {SURGE: 5.3, SPREAD: 3.0, SIMMER: 2.5}
 """The lowest cuts. A lower one would raise more than one false surge a company and year on streams of low counts, more
 than one false dispute a company and ten years (benchmarks/lowcount.py), or take one negative story of a thousand for
 spreading."""

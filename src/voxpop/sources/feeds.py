@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 ARTICLE_TRIES: Final = 3
 ARTICLES_A_POLL: Final = 50
 """Most articles fetched in one poll; the others come with the next."""
+ARTICLES_SECONDS: Final = 60.0
+"""After so long no further one is fetched in that poll: a slow site must not keep its other feeds waiting."""
 
 _PROLOG: Final = 8 * 1024
 _MOST_TITLE: Final = 80
@@ -122,6 +125,7 @@ class _Reading:
         self._refused: list[DeadLetter] = []
         self._seen: dict[str, Seen] = {}
         self._articles = 0
+        self._until = time.monotonic() + ARTICLES_SECONDS
         self._unfinished = False
 
     def take(self, fields: dict[str, Any], summary_only: bool) -> None:
@@ -136,7 +140,7 @@ class _Reading:
         wants_article = (
             self._feed.full_text and summary_only and "url" in fields and (fresh or 0 < tries < ARTICLE_TRIES)
         )
-        if wants_article and self._articles >= ARTICLES_A_POLL:
+        if wants_article and (self._articles >= ARTICLES_A_POLL or time.monotonic() > self._until):
             self._seen[key], self._unfinished = before, True
             return
         if wants_article:
