@@ -30,7 +30,7 @@ from voxpop.backlog import waiting
 from voxpop.intake import take
 from voxpop.settings import Settings
 from voxpop.sources import files
-from voxpop.store import server
+from voxpop.store.embedded import server
 from voxpop.text import watchlist
 
 ROOT = Path(__file__).parents[1]

@@ -37,7 +37,7 @@ from voxpop.bench.texts import NEWS_SPREAD, NEWS_TOKENS, Writer, lengths
 from voxpop.log.base import Partition, Record
 from voxpop.records import Item, encode
 from voxpop.settings import Settings
-from voxpop.store import server
+from voxpop.store.embedded import server
 
 
 async def load(

@@ -24,7 +24,8 @@ from voxpop import jobs
 from voxpop.app import App
 from voxpop.jobs import Surroundings
 from voxpop.settings import Settings
-from voxpop.store import models, server
+from voxpop.store import models
+from voxpop.store.embedded import server
 
 MODEL = "synthetic"
 SURGES, STORIES_OF_SURGE = 20, 10

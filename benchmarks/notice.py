@@ -46,7 +46,8 @@ from voxpop.app import App
 from voxpop.models.profile import profile_path
 from voxpop.records import Entity
 from voxpop.settings import Settings
-from voxpop.store import runs, server
+from voxpop.store import runs
+from voxpop.store.embedded import server
 from voxpop.text import watchlist
 
 DAYS, MEDIAN = 28, 0.7

@@ -22,7 +22,7 @@ from tests.conftest import empty_database
 from tests.faults.processes import Ground, wait_for
 from tests.faults.wire import Wire
 from tests.kafka import broker
-from voxpop.store import server
+from voxpop.store.embedded import server
 
 RECORDS = 2000
 

@@ -45,7 +45,7 @@ from soak_load import Answer, Load
 from soak_watch import Logs, Watch, left_over
 
 from voxpop import sample
-from voxpop.store.layout import Place
+from voxpop.store.embedded.layout import Place
 
 LEAST_SAMPLES: Final = 12
 LEAST_VALUES: Final = 4

@@ -12,8 +12,8 @@ from typing import Final
 import psutil
 from sqlalchemy import NullPool, create_engine, text
 
-from voxpop.store import server, supervisor
-from voxpop.store.layout import Place
+from voxpop.store.embedded import server, supervisor
+from voxpop.store.embedded.layout import Place
 
 _MIB: Final = 2**20
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
-from voxpop.store import schema, server, stories
+from voxpop.store import schema, stories
+from voxpop.store.embedded import server
 from voxpop.store.locks import commit_order
 from voxpop.text.stories import bands, normalise, retells
 

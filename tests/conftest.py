@@ -25,7 +25,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
 from xdist.scheduler import LoadFileScheduling
 
-from tests.store.server.users import spacious
+from tests.store.embedded.users import spacious
 from voxpop.settings import Settings
 from voxpop.store import schema
 
@@ -48,7 +48,7 @@ LONG_FILES = (
     "deploy/test_compose.py",
     "training/test_methods.py",
     "faults/test_members.py",
-    "store/server/test_kills.py",
+    "store/embedded/test_kills.py",
     "models/test_reader.py",
     "test_cli.py",
 )
@@ -149,7 +149,7 @@ def _server(home: Path) -> Iterator[str]:
     if given:
         yield given.replace("postgresql://", "postgresql+psycopg://", 1)
         return
-    from voxpop.store import server
+    from voxpop.store.embedded import server
 
     lease = server.acquire(home)
     yield lease.url

@@ -21,8 +21,9 @@ from voxpop.errors import Superseded
 from voxpop.log.base import Log, Record, open_log
 from voxpop.records import TOPICS, Entity, Reading
 from voxpop.settings import Settings
-from voxpop.store import facts, schema, server, watchlist, writer
+from voxpop.store import facts, schema, watchlist, writer
 from voxpop.store import models as model_versions
+from voxpop.store.embedded import server
 from voxpop.store.engine import open_engine, require_answer, with_driver
 from voxpop.store.locks import commit_order
 

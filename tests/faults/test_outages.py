@@ -20,8 +20,8 @@ from tests.faults.wire import Wire
 from tests.kafka import broker
 from voxpop.errors import LogUnavailable
 from voxpop.log.base import open_log
+from voxpop.store.embedded.layout import Place
 from voxpop.store.engine import open_engine
-from voxpop.store.layout import Place
 
 SECONDS = 60.0 if LONG else 4.0
 GROWTH_MIB = 96

@@ -24,7 +24,7 @@ from voxpop.reading import targets_of
 from voxpop.records import TOPICS, Document, Item, encode
 from voxpop.settings import Settings
 from voxpop.store import bulk
-from voxpop.store import server as servers
+from voxpop.store.embedded import server as servers
 from voxpop.text import watchlist
 from voxpop.text.entities import Linker
 

@@ -108,7 +108,7 @@ def serve(
 def doctor(as_json: Json = False) -> None:
     """Check the installation and show every setting in force, secrets hidden."""
     from voxpop.settings import Settings
-    from voxpop.store import server
+    from voxpop.store.embedded import server
 
     with told():
         settings = Settings.load()

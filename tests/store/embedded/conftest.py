@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.server.users import ME, ROOT, Account, Homes, gone, ordinary, spacious, until
+from tests.store.embedded.users import ME, ROOT, Account, Homes, gone, ordinary, spacious, until
 
 
 @pytest.fixture(params=["me", "ordinary"] if ROOT else ["me"])

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.server.users import Homes, gone, until, using
+from tests.store.embedded.users import Homes, gone, until, using
 from voxpop.errors import SettingError, StoreError
-from voxpop.store import layout, server
-from voxpop.store.layout import Place
+from voxpop.store.embedded import layout, server
+from voxpop.store.embedded.layout import Place
 
 
 def test_a_long_home_listens_in_a_private_folder_of_tmp(homes: Homes) -> None:

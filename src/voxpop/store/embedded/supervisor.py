@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from voxpop.errors import VoxpopError
-from voxpop.store import cluster, layout
-from voxpop.store.layout import Place
+from voxpop.store.embedded import cluster, layout
+from voxpop.store.embedded.layout import Place
 
 WAITING, RUNNING = b"waiting", b"running"  # of one length: each overwrites the other
 _PR_SET_PDEATHSIG = 1
@@ -31,7 +31,7 @@ _FAST_SHUTDOWN_SECONDS = 120.0
 
 
 def main(arguments: list[str]) -> int:
-    """``python -m voxpop.store.supervisor HOME GRACE LOCK REPORT``: seconds, then two inherited descriptors."""
+    """``python -m … HOME GRACE LOCK REPORT``: seconds, then two inherited descriptors."""
     if os.fork():
         return 0  # whoever started us is not left with a child to wait for
     place, grace, lock, report = Place(Path(arguments[0])), float(arguments[1]), int(arguments[2]), int(arguments[3])

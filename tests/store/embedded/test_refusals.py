@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.server.users import ME, ROOT, Account, Homes, User, gone, ordinary, other, until, using
+from tests.store.embedded.users import ME, ROOT, Account, Homes, User, gone, ordinary, other, until, using
 from voxpop.errors import SettingError, StoreError, StoreUnavailable
-from voxpop.store import cluster, layout, server
-from voxpop.store.layout import Place
+from voxpop.store.embedded import cluster, layout, server
+from voxpop.store.embedded.layout import Place
 
 
 def test_another_users_connection_is_refused(shared_home: Callable[[Account], Path]) -> None:

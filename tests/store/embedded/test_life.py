@@ -11,9 +11,9 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from tests.store.server.users import ME, Account, Homes, User, gone, ordinary, supervisors, until, using
+from tests.store.embedded.users import ME, Account, Homes, User, gone, ordinary, supervisors, until, using
 from voxpop.errors import StoreError
-from voxpop.store import layout, server
+from voxpop.store.embedded import layout, server
 
 
 def test_the_first_start_makes_a_server_as_promised(homes: Homes, account: Account) -> None:
@@ -109,7 +109,7 @@ def test_a_child_does_not_keep_the_lease(shared_home: Callable[[Account], Path])
 
 
 def test_importing_costs_nothing() -> None:
-    code = "import sys, voxpop.store.server; print({'torch', 'sqlalchemy', 'psycopg'} & set(sys.modules))"
+    code = "import sys, voxpop.store.embedded.server; print({'torch', 'sqlalchemy', 'psycopg'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

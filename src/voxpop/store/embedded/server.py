@@ -24,8 +24,8 @@ from urllib.parse import quote
 
 from voxpop import errors
 from voxpop.errors import StoreError, StoreUnavailable
-from voxpop.store import cluster, layout, supervisor
-from voxpop.store.layout import Place
+from voxpop.store.embedded import cluster, layout, supervisor
+from voxpop.store.embedded.layout import Place
 
 START_SECONDS = 300.0
 GRACE_SECONDS = 3.0
@@ -253,7 +253,7 @@ def _supervise(place: Place, grace: float, lock: int) -> int:
 
 def _path() -> str:
     """Where the supervisor finds this very package first, and then what the caller would find."""
-    return os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return os.pathsep.join([str(Path(__file__).parents[3]), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 @contextlib.contextmanager
