@@ -13,8 +13,9 @@ import torch
 from safetensors.torch import load_file
 
 from voxpop.errors import ModelError, SettingError
+from voxpop.models.bert import WORDS
 from voxpop.models.checkpoint import BUNDLED, MANIFEST, find_encoder
-from voxpop.models.classifier import WORDS, open_encoder
+from voxpop.models.classifier import open_encoder
 from voxpop.models.encoding import MASK, TextEncoder
 from voxpop.models.profile import read_profile
 from voxpop.training.corpus import SPECIAL

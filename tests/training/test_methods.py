@@ -13,15 +13,17 @@ from rich.progress import Progress
 from safetensors.torch import load_file
 
 from voxpop.errors import SettingError
-from voxpop.models.bert import encode, inputs, merged
+from voxpop.models.bert import WORDS, encode, inputs, merged
 from voxpop.models.checkpoint import BUNDLED, find_encoder
 from voxpop.models.encoding import TextEncoder
+from voxpop.models.words import added
 from voxpop.training.adversary import worst
 from voxpop.training.board import Board
 from voxpop.training.loop import Encoded, Loop, Options, schedule, steps_of
 from voxpop.training.methods import AdaLoraNetwork, build_network
-from voxpop.training.network import Network
+from voxpop.training.network import Network, WordsNetwork
 from voxpop.training.objectives import LabelObjective
+from voxpop.training.start import narrowed
 
 FILES = find_encoder(BUNDLED)
 TINY = Options(epochs=2, batch_tokens=64, save_steps=1, rank=2, alpha=4, threads=1, learning_rate=1e-3, prefix_tokens=3)
@@ -31,6 +33,7 @@ SWITCHES = {
     "prefix": replace(TINY, method="prefix"),
     "adafactor": replace(TINY, optimizer="adafactor"),
     "two passes a step": replace(TINY, accumulate=2, precision="fp32"),
+    "words": replace(TINY, words=1e-2),
     "adversarial": replace(TINY, fgm=0.5),
     "full, adversarial": replace(TINY, fgm=0.5, method="full", learning_rate=1e-4, epochs=1, save_steps=2),
 }
@@ -90,6 +93,10 @@ def _assert_merges(network: Network, options: Options) -> None:
     batch = inputs(TextEncoder(FILES.tokenizer).heads(["Calder fell 3 times", "up"], 32), 16)
     exported = network.exported(options)
     found = merged(load_file(FILES.weights), network.adapter(), exported.alpha / exported.rank)
+    if isinstance(network, WordsNetwork):  # of what words learned two bits a number are kept
+        learned, kept = (table - load_file(FILES.weights)[WORDS] for table in (network.table, found[WORDS]))
+        assert 0 < (learned - kept).norm() < 0.4 * learned.norm()
+        network.table.copy_(found[WORDS])
     trained = network.encoder(
         input_ids=batch.ids, attention_mask=batch.real.long(), token_type_ids=batch.second.long()
     ).last_hidden_state
@@ -161,3 +168,33 @@ def test_curves_are_written_for_tensorboard_whose_package_is_named_when_it_is_mi
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(SettingError, match=r"voxpop\[train\]"):
         Board(tmp_path)
+
+
+def test_words_go_on_from_a_run_whose_words_were_trained_and_do_not_decay(data: Encoded, tmp_path: Path) -> None:
+    options = replace(TINY, words=1e-2, weight_decay=0.5)
+    first = run(make(data, options, tmp_path))
+    assert isinstance(first, WordsNetwork)
+    plain = load_file(FILES.weights)[WORDS]
+    seen = torch.tensor(sorted({i for tokens in data.sequences for i in tokens.ids}))
+    unseen = torch.ones(len(plain), dtype=torch.bool).index_fill(0, seen, False)
+    table = first.adapter()
+    assert set(table["words.entries"].tolist()) <= {0, *seen.tolist()}
+    second = build_network(FILES, 2, options, steps=1)
+    assert isinstance(second, WordsNetwork)
+    second.warm(table, dict(first.head.named_parameters()))
+    assert torch.equal(second.table[unseen], plain[unseen])
+    assert torch.equal(second.table[seen], added(plain, table)[seen])
+    with pytest.raises(ValueError, match="another method or rank"):
+        build_network(FILES, 2, TINY, steps=1).warm(table, dict(first.head.named_parameters()))
+    with pytest.raises(SettingError, match="leave out --words"):
+        build_network(FILES, 2, replace(options, method="full"), steps=1)
+
+
+def test_a_start_of_a_higher_rank_is_narrowed_to_what_is_nearest() -> None:
+    up, down = torch.randn(5, 2), torch.randn(2, 7)
+    wide = {"x.lora_A.weight": torch.cat([down, 1e-4 * torch.randn(2, 7)]), "x.lora_B.weight": torch.cat([up, up], 1)}
+    narrow = narrowed(wide, 2)
+    assert narrow["x.lora_A.weight"].shape == (2, 7)
+    assert torch.allclose(narrow["x.lora_B.weight"] @ narrow["x.lora_A.weight"], up @ down, atol=1e-2)
+    assert narrowed(wide, 4).keys() == wide.keys()
+    assert all(narrowed(wide, 4)[name] is wide[name] for name in wide)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
@@ -17,6 +18,7 @@ from voxpop.errors import SettingError
 from voxpop.models.classifier import open_tensors
 from voxpop.models.ngrams import NGRAMS
 from voxpop.models.profile import ADAPTER, HEAD
+from voxpop.models.words import CODES, ENTRIES
 from voxpop.training.ngrams import BUCKETS
 from voxpop.training.options import Options, chosen
 from voxpop.training.prepare import key_of, prepare
@@ -78,10 +80,10 @@ def test_what_contradicts_is_said(arguments: list[str], said: str, tmp_path: Pat
     assert said in " ".join(done.output.split())
 
 
-def test_the_command_searches_augments_trains_and_adds_n_grams(data: Path, tmp_path: Path) -> None:
+def test_the_command_searches_augments_trains_words_and_adds_n_grams(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     switches = ["--search", "1", "--augment", "typos,entities", "--epochs", "1", "--repeat", "made_up=2", "--ngrams"]
-    few = ["--contrasts", "0", "--threads", "1", "--batch-tokens", "600", "--json"]
+    few = ["--words", "1e-3", "--contrasts", "0", "--threads", "1", "--batch-tokens", "600", "--json"]
     done = CliRunner().invoke(app, ["train", "sentiment", "--data", str(data), "--out", str(out), *switches, *few])
     assert done.exit_code == 0, done.output
     metrics = json.loads(done.stdout)
@@ -95,6 +97,10 @@ def test_the_command_searches_augments_trains_and_adds_n_grams(data: Path, tmp_p
     assert 2.3 * len(plain) < metrics["rows"]["train"] <= 2.6 * len(plain) + 1
     assert (out / ADAPTER).exists()
     assert open_tensors(out / HEAD).tensors[NGRAMS].shape == (BUCKETS, 3)
+    learned = open_tensors(out / ADAPTER).tensors
+    assert len(learned[ENTRIES]) == len(learned[CODES]) > 0
+    assert learned[CODES].dtype == torch.uint8
+    assert "Words were trained beside it" in (out / "README.md").read_text("utf-8")
     assert json.loads((out / "metrics.json").read_text("utf-8")) == metrics
 
 

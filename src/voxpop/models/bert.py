@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from voxpop.models.encoding import Tokens
+from voxpop.models.words import ENTRIES, added
 
 HEAD_SIZE = 32
 """Numbers of one attention head, in every encoder that is used here: a hidden size of 384 has 12 heads."""
@@ -31,6 +32,9 @@ ADAPTED = (
     "output.dense",
 )
 """Linear layers of each block, all of which have an adapter."""
+
+WORDS = "embeddings.word_embeddings.weight"
+"""The tensor (entries, d) with an embedding for each entry of the vocabulary."""
 
 Weights = Mapping[str, Tensor]
 
@@ -66,7 +70,7 @@ def inputs(sequences: Sequence[Tokens], width: int, pad: int = 0) -> Inputs:
 
 def encode(weights: Weights, batch: Inputs) -> Tensor:
     """Hidden states (b, w, d) of a batch in the dtype of the weights; d, here and below, is 384 of the bundled one."""
-    words = functional.embedding(batch.ids, weights["embeddings.word_embeddings.weight"])
+    words = functional.embedding(batch.ids, weights[WORDS])
     return encode_words(weights, words, batch)
 
 
@@ -157,13 +161,13 @@ def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
 def merged(weights: Weights, adapter: Weights, scale: float) -> dict[str, Tensor]:
     """``weights`` with the adapter in them, in float32. It is one of three kinds, told apart by its names:
 
-    - LoRA, as peft saves it: every ``scale * B @ A`` is added;
+    - LoRA, as peft saves it: every ``scale * B @ A`` is added, and what it learned of words (``models.words``);
     - differences ``delta.<name>`` of whole tensors, which are added;
     - ``prefix.<layer>.key`` and ``.value``, which stand beside the weights.
 
     Raises:
         KeyError: the adapter lacks a layer.
-        RuntimeError: a shape does not fit.
+        RuntimeError, ValueError: a shape does not fit.
     """
     result = dict(weights)
     if any(name.startswith(("delta.", "prefix.")) for name in adapter):
@@ -174,4 +178,6 @@ def merged(weights: Weights, adapter: Weights, scale: float) -> dict[str, Tensor
     for name in (f"encoder.layer.{layer}.{part}" for layer in range(layers_of(weights)) for part in ADAPTED):
         down, up = (adapter[f"base_model.model.{name}.lora_{side}.weight"].float() for side in "AB")
         result[f"{name}.weight"] = weights[f"{name}.weight"] + scale * (up @ down)
+    if ENTRIES in adapter:
+        result[WORDS] = added(weights[WORDS], adapter)
     return result

@@ -28,9 +28,6 @@ from voxpop.models.spans import Decoding, SpanReader
 METADATA = "voxpop"
 """Key of the files' metadata: JSON with ``encoder`` (SHA-256) and ``scale`` (alpha / r)."""
 
-WORDS = "embeddings.word_embeddings.weight"
-"""The tensor (entries, d) with an embedding for each entry of the vocabulary."""
-
 
 class Opened(NamedTuple):
     """Tensors of a safetensors file, and what it says of itself."""

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from voxpop.errors import ModelError
-from voxpop.models.bert import Inputs, Weights, encode_words, inputs, pool
+from voxpop.models.bert import WORDS, Inputs, Weights, encode_words, inputs, pool
 from voxpop.models.checkpoint import find_encoder
-from voxpop.models.classifier import WORDS, hidden_size, load_weights, ngrams_of, open_encoder
+from voxpop.models.classifier import hidden_size, load_weights, ngrams_of, open_encoder
 from voxpop.models.encoding import MASK, Spans, TextEncoder, Tokens
 from voxpop.models.hub_profile import HubProfile
 from voxpop.models.profile import Profile, TaskProfile

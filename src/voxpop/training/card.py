@@ -82,6 +82,7 @@ def card(
         f"It gives probabilities of: {', '.join(stated.labels)}.",
         "",
         *_ASKED[task],
+        *([_WORDS] if options.get("words") else []),
         *([_NGRAMS] if options.get("ngrams") else []),
         "",
         "## Data",
@@ -111,6 +112,7 @@ def card(
 
 
 _SPOKEN: Mapping[Language, str] = {"en": "English", "zh": "Chinese"}
+_WORDS = "Words were trained beside it; two bits of each number are kept of what they learned."
 _NGRAMS = "A linear part over n-grams of its tokens, fitted afterwards, is added to what the network says."
 _LIMITS = (
     "English only. Trained on headlines, posts and short news passages up to 2023; other kinds of text, irony and"

@@ -47,12 +47,15 @@ def save_weights(
 
 
 def _modules(network: Network) -> set[str]:
-    return {name.split(".lora_")[0] for name in network.adapter()}
+    return {name.split(".lora_")[0] for name in network.adapter() if ".lora_" in name}
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
-    """Writes a file of an adapter's folder: its tensors in float16, and what it says of itself."""
-    halves = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in tensors.items()}
+    """Writes a file of an adapter's folder: its tensors, numbers in float16, and what it says of itself."""
+    halves = {
+        name: (tensor.detach().half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in tensors.items()
+    }
     partial = path.with_suffix(".partial")
     # One key of metadata: with several their order in the file, and so its hash, would vary.
     save_file(halves, partial, {METADATA: json.dumps(about)})

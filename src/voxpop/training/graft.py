@@ -19,8 +19,9 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from voxpop.models.bert import WORDS
 from voxpop.models.checkpoint import BUNDLED, find_encoder
-from voxpop.models.classifier import WORDS, open_encoder
+from voxpop.models.classifier import open_encoder
 from voxpop.text.folding import chinese, dumped
 from voxpop.training.corpus import SPECIAL, read_source
 from voxpop.training.export import write_encoder

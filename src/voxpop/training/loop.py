@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -83,7 +84,7 @@ class Loop:
         self.options, self.path, self.key = options, path, key
         self.per_epoch = steps_of(training, options)
         self.steps = options.epochs * self.per_epoch
-        self.optimizer = optimizer_of(list(network.trained().values()), options)
+        self.optimizer = optimizer_of(network, options)
         self.bf16 = by_bf16(options.precision, self.device)
         self.adversary = Adversary(network.words, options.fgm) if options.fgm else None
         self.board: Board | None = None
@@ -122,9 +123,9 @@ class Loop:
         return [shuffled[first : first + size] for first in range(0, len(shuffled), size)]
 
     def _step(self, batches: Sequence[Batch]) -> Tensor:
-        rate = self.options.learning_rate * schedule(self.at.step / self.steps, self.options.warmup)
+        part = schedule(self.at.step / self.steps, self.options.warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = part * group["highest"]
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         sequences = sum(len(batch.indices) for batch in batches)
@@ -134,6 +135,7 @@ class Loop:
         self.optimizer.step()
         self.network.after_step(self.at.step)
         if self.board is not None:
+            rate = part * self.options.learning_rate
             self.board.write(self.at.step + 1, {"loss": float(loss), "learning_rate": rate})
         return loss
 
@@ -207,19 +209,23 @@ def steps_of(training: Encoded, options: Options) -> int:
     return -(-len(training.batches(options.batch_tokens)) // options.accumulate)
 
 
-def optimizer_of(parameters: list[Tensor], options: Options) -> torch.optim.Optimizer:
+def optimizer_of(network: Network, options: Options) -> torch.optim.Optimizer:
     """AdamW, or Adafactor (Shazeer and Stern 2018, arXiv 1804.04235), which keeps two vectors for each matrix.
 
     Adafactor takes the learning rate as it stands: scaled by the size of a parameter, as the paper has it, the
-    half of an adapter that begins at 0 would hardly move.
+    half of an adapter that begins at 0 would hardly move. ``highest`` of each group is what its rate rises to.
     """
+    own, trained = network.rates(options), network.trained()
+    shared = [p for name, p in trained.items() if name not in own]
+    groups: list[dict[str, Any]] = [{"params": shared, "highest": options.learning_rate}]
+    groups += [{"params": [trained[name]], "highest": rate, "weight_decay": 0.0} for name, rate in own.items()]
     if options.optimizer == "adamw":
-        fused = parameters[0].is_cuda or None  # one kernel a step; on a processor it stays with torch's default
-        return torch.optim.AdamW(parameters, options.learning_rate, weight_decay=options.weight_decay, fused=fused)
+        fused = shared[0].is_cuda or None  # one kernel a step; on a processor it stays with torch's default
+        return torch.optim.AdamW(groups, options.learning_rate, weight_decay=options.weight_decay, fused=fused)
     from transformers.optimization import Adafactor
 
     return Adafactor(  # type: ignore[no-untyped-call]
-        parameters,
+        groups,
         options.learning_rate,
         weight_decay=options.weight_decay,
         scale_parameter=False,

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from voxpop.errors import SettingError
 from voxpop.models.bert import ADAPTED, HEAD_SIZE, Inputs, Weights, encode_words, layers_of
 from voxpop.models.checkpoint import EncoderFiles
 from voxpop.models.classifier import open_encoder
@@ -26,7 +27,12 @@ def build_network(files: EncoderFiles, labels: int, options: Options, *, steps: 
     """A fresh network for the method of ``options``, in main memory, which is to be trained for ``steps`` steps.
 
     Initial values follow from torch's random state.
+
+    Raises:
+        SettingError: words are to be trained beside another method than LoRA.
     """
+    if options.words and options.method != "lora":
+        raise SettingError("Words are trained beside LoRA alone: leave out --words, or --method")
     card = find_device(options.device).type == "cuda"
     if options.method == "adalora":
         return _adalora(files, labels, options, steps, spans, card)
@@ -34,7 +40,7 @@ def build_network(files: EncoderFiles, labels: int, options: Options, *, steps: 
         return FullNetwork(files, labels, spans=spans, card=card)
     if options.method == "prefix":
         return PrefixNetwork(files, labels, options.prefix_tokens, spans=spans)
-    return build(files, labels, rank=options.rank, alpha=options.alpha, spans=spans, card=card)
+    return build(files, labels, options, spans=spans, card=card)
 
 
 # --- AdaLoRA ---------------------------------------------------------------------------------------------------------

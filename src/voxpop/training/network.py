@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from voxpop.models.bert import ADAPTED, Inputs, answerable, pool
+from voxpop.models.bert import ADAPTED, WORDS, Inputs, answerable, pool
 from voxpop.models.checkpoint import EncoderFiles
 from voxpop.models.classifier import open_encoder
+from voxpop.models.words import ENTRIES, added, packed
 from voxpop.training.options import Options
 
 HEAD_DROPOUT = 0.1
@@ -59,12 +60,11 @@ class Network(nn.Module):
         Raises:
             ValueError: they are of another shape, or not the same tensors.
         """
-        mine = {**self.adapter(), **dict(self.head.named_parameters())}
-        theirs = {**adapter, **head}
-        if mine.keys() != theirs.keys() or any(mine[name].shape != theirs[name].shape for name in mine):
-            raise ValueError("its adapter is of another method or rank")
-        for name, tensor in mine.items():
-            tensor.data.copy_(theirs[name])
+        _copy({**self.adapter(), **dict(self.head.named_parameters())}, {**adapter, **head})
+
+    def rates(self, options: Options) -> dict[str, float]:
+        """The learning rates of tensors that have one of their own, without weight decay, by name."""
+        return {}
 
     def penalty(self) -> Tensor | None:
         """What the method adds to the loss."""
@@ -89,9 +89,48 @@ class Network(nn.Module):
         return {}
 
 
-def build(
-    files: EncoderFiles, labels: int, *, rank: int, alpha: int, spans: bool = False, card: bool = False
-) -> Network:
+def _copy(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
+    if mine.keys() != theirs.keys() or any(mine[name].shape != theirs[name].shape for name in mine):
+        raise ValueError("its adapter is of another method or rank")
+    for name, tensor in mine.items():
+        tensor.data.copy_(theirs[name])
+
+
+class WordsNetwork(Network):
+    """One whose word embeddings are trained beside the adapter; two bits of each number are kept of what they learn."""
+
+    def __init__(self, encoder: nn.Module, hidden: int, labels: int, *, spans: bool = False) -> None:
+        super().__init__(encoder, hidden, labels, spans=spans)
+        self.table.requires_grad_(True)
+        self._before = self.table.detach().cpu().clone()
+
+    @property
+    def table(self) -> Tensor:
+        """The embeddings (entries, d)."""
+        table: Tensor = self.words.weight  # type: ignore[assignment]
+        return table
+
+    def adapter(self) -> dict[str, Tensor]:
+        """LoRA's pairs as peft names them, and what the words learned (see ``models.words``)."""
+        return {**super().adapter(), **packed(self.table.detach().cpu() - self._before)}
+
+    def warm(self, adapter: Mapping[str, Tensor], head: Mapping[str, Tensor]) -> None:
+        """Goes on from an earlier run, whether or not its words were trained.
+
+        Raises:
+            ValueError: its tensors are of another shape, or not the same.
+        """
+        pairs = {name: tensor for name, tensor in adapter.items() if not name.startswith("words.")}
+        _copy({**super().adapter(), **dict(self.head.named_parameters())}, {**pairs, **head})
+        if ENTRIES in adapter:
+            self.table.data.copy_(added(self._before, adapter))
+
+    def rates(self, options: Options) -> dict[str, float]:
+        """The words have a learning rate of their own, and are drawn to nothing."""
+        return {name: options.words for name in self.trained() if name.endswith(WORDS)}
+
+
+def build(files: EncoderFiles, labels: int, options: Options, *, spans: bool = False, card: bool = False) -> Network:
     """The encoder of ``files`` with fresh adapters on every linear layer, and a fresh head, for a processor or a card.
 
     Initial values follow from torch's random state.
@@ -99,11 +138,12 @@ def build(
     from peft import LoraConfig, get_peft_model
 
     base = plain_encoder(files, card=card)
-    config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=list(ADAPTED))
+    config = LoraConfig(r=options.rank, lora_alpha=options.alpha, lora_dropout=0.0, target_modules=list(ADAPTED))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by a name that is to go
         adapted = get_peft_model(base, config)
-    return Network(adapted, base.config.hidden_size, labels, spans=spans)
+    kind = WordsNetwork if options.words else Network
+    return kind(adapted, base.config.hidden_size, labels, spans=spans)
 
 
 def plain_encoder(files: EncoderFiles, *, card: bool = False) -> Any:

@@ -48,6 +48,8 @@ class Options:
     """The processor ("cpu"), "cuda", "cuda:N", or "auto": the first card where there is one."""
     method: Method = "lora"
     """What is trained of the encoder (see ``voxpop.training.methods``)."""
+    words: float = 0.0
+    """Of LoRA: the highest learning rate of the words' embeddings, which are trained too; 0: they stay as they are."""
     prefix_tokens: int = 16
     """Of prefix tuning: keys and values put before those of the text, in each layer."""
     optimizer: Optimizer = "adamw"

@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from voxpop.errors import ModelError
 from voxpop.models.checkpoint import EncoderFiles, sha256_of
 from voxpop.models.classifier import fitting, open_tensors
@@ -28,7 +31,7 @@ def warm(
     """Puts the weights in the folder ``start`` into ``network``; of another task all but the head.
 
     Raises:
-        ModelError: they are missing, or of another encoder, list of labels, rank or scale.
+        ModelError: they are missing, or of another encoder, list of labels or scale, or of a lower rank.
     """
     (adapter, about), (head, _) = open_tensors(start / ADAPTER), open_tensors(start / HEAD)
     head.pop(NGRAMS, None)  # fitted anew, beside what the network becomes
@@ -43,9 +46,20 @@ def warm(
         if about.get(name) != value:
             raise ModelError(f"{start} cannot be the start: its {name} is {about.get(name)!r}, not {value!r}.")
     try:
-        network.warm(adapter, head)
+        network.warm(narrowed(adapter, options.rank), head)
     except ValueError as error:
         raise ModelError(f"{start} cannot be the start: {error}.") from error
+
+
+def narrowed(adapter: Mapping[str, Tensor], rank: int) -> dict[str, Tensor]:
+    """An adapter whose pairs have at most ``rank``: those nearest to each product (Eckart and Young 1936)."""
+    narrow = dict(adapter)
+    for name in (name for name, tensor in adapter.items() if ".lora_A." in name and len(tensor) > rank):
+        other = name.replace(".lora_A.", ".lora_B.")
+        u, s, v = torch.linalg.svd(adapter[other].float() @ adapter[name].float(), full_matrices=False)
+        root = s[:rank].sqrt()
+        narrow |= {name: root.unsqueeze(1) * v[:rank], other: u[:, :rank] * root}
+    return narrow
 
 
 def named(start: Path | None) -> dict[str, str]:
