@@ -6,9 +6,9 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -55,24 +55,30 @@ def poll(engine: Engine, log: Log, fetcher: Fetcher, pause: timedelta, now: date
     with engine.connect() as connection:
         due = [k for k in stored_feeds.kept(connection) if k.polled_at is None or now - k.polled_at >= pause]
     answers: SimpleQueue[Polled] = SimpleQueue()
+    hosts: SimpleQueue[list[Kept]] = SimpleQueue()
     stop = threading.Event()
 
-    def ask(of_host: Sequence[Kept]) -> None:
-        for kept in of_host:
-            if not stop.is_set():
-                answers.put(_ask(kept, fetcher, now))
+    def ask() -> None:
+        with suppress(Empty):
+            while of_host := hosts.get_nowait():
+                for kept in of_host:
+                    if stop.is_set():
+                        return
+                    answers.put(_ask(kept, fetcher, now))
 
-    pool = ThreadPoolExecutor(HOSTS_AT_ONCE, thread_name_prefix="feed")
+    by_host = _by_host(due)
+    for of_host in by_host:
+        hosts.put(of_host)
+    for number in range(min(HOSTS_AT_ONCE, len(by_host))):
+        # Not of a pool: those are waited for when the process ends, and a stranger's server may take its time.
+        threading.Thread(target=ask, name=f"feed-{number}", daemon=True).start()
     try:
-        for of_host in _by_host(due):
-            pool.submit(ask, of_host)
         for _ in due:
             polled = answers.get()
             at = now + timedelta(seconds=time.monotonic() - began)  # others may have taken long
             done += _keep(polled, engine, log, now, at, 2 * pause + SETTLED)
     finally:
         stop.set()
-        pool.shutdown(cancel_futures=True)
     return done
 
 

@@ -41,7 +41,8 @@ def added(words: Tensor, adapter: Mapping[str, Tensor]) -> Tensor:
         ValueError: they are of another number of words, or of another size.
     """
     entries, codes = adapter[ENTRIES].long(), adapter[CODES].long()
-    if codes.shape != (len(entries), words.shape[1] // _A_BYTE) or bool((entries >= len(words)).any()):
+    strange = (entries < 0) | (entries >= len(words))
+    if codes.shape != (len(entries), words.shape[1] // _A_BYTE) or bool(strange.any()):
         raise ValueError("its words are not those of the encoder")
     levels = LEVELS[(codes.unsqueeze(2) >> 2 * torch.arange(_A_BYTE)) & 3].flatten(1)
     difference = levels * adapter[SCALES].float().unsqueeze(1)

@@ -117,12 +117,11 @@ def _done_with(
     How grave an alert is follows from rules and is not stored, so that as many are looked at as a page takes, within
     bounds: then a page is shorter than it might be.
     """
-    found: list[inbox.Lying] = []
+    rules, now, found = desk.rules(), datetime.now(UTC), list[inbox.Lying]()
     for _ in range(_LOOKS):
         part = inbox.over(connection, _OVER, asked, after=after)
         if severity:
-            ids = [one.alert for one in part]
-            stands = alerting.stands(connection, desk.rules(), datetime.now(UTC), ids)
+            stands = alerting.stands(connection, rules, now, [one.alert for one in part])
             grave = {stand.case.alert for stand in stands if stand.subject.severity == severity}
             found += [one for one in part if one.alert in grave]
         else:
