@@ -47,7 +47,7 @@ def parameters() -> dict[str, Any]:
 
 def test_every_option_of_training_has_a_parameter_that_shows_its_default() -> None:
     found = parameters()
-    words = {"class_weights": "no", "halt": "never", "rows": "all", "threads": "its choice"}
+    words = {"class_weights": "no", "halt": "never", "rows": "all", "threads": "its choice", "words": "they stay"}
     for field in fields(Options):
         parameter = found[field.name]
         assert parameter.help, field.name
@@ -100,7 +100,10 @@ def test_the_command_searches_augments_trains_words_and_adds_n_grams(data: Path,
     learned = open_tensors(out / ADAPTER).tensors
     assert len(learned[ENTRIES]) == len(learned[CODES]) > 0
     assert learned[CODES].dtype == torch.uint8
-    assert "Words were trained beside it" in (out / "README.md").read_text("utf-8")
+    told = (out / "README.md").read_text("utf-8")
+    assert "Words were trained beside it" in told
+    for switch in ("--epochs 1 ", "--words 0.001", "--contrasts 0", "--augment typos,entities"):
+        assert switch in told
     assert json.loads((out / "metrics.json").read_text("utf-8")) == metrics
 
 

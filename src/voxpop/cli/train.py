@@ -63,7 +63,7 @@ class TrainingOptions(TypedDict, total=False):
     alpha: Annotated[int | None, _option(METHOD, "Updates are scaled by alpha / rank.", Options.alpha, least=1)]
     words: Annotated[
         float | None,
-        _option(METHOD, "Train the words, too, at this learning rate (5e-4, say).", "they stay as they are", least=0),
+        _option(METHOD, "Train the words, too, at this learning rate (5e-4, say).", "they stay", least=0),
     ]
     prefix_tokens: Annotated[int | None, _option(METHOD, "Length of a prefix.", Options.prefix_tokens, least=1)]
     search: Annotated[

@@ -12,6 +12,7 @@ from voxpop.models.checkpoint import BUNDLED
 from voxpop.models.profile import TaskProfile
 from voxpop.records import Language
 from voxpop.training.datasets import TEST_PERCENT, VALIDATION_PERCENT
+from voxpop.training.options import Options, chosen
 
 
 class Origin(NamedTuple):
@@ -220,8 +221,18 @@ _ASKED = {
 
 def _command(task: str, stated: TaskProfile, data: Sequence[Path], options: Mapping[str, Any]) -> str:
     files = " ".join(f"--data {shlex.quote(path.name)}" for path in data)
-    chosen = " ".join(f"--{name.replace('_', '-')} {options[name]}" for name in ("epochs", "learning_rate", "seed"))
-    return f"voxpop train {task} {files} --out {stated.adapter.name} {chosen}"
+    plain: dict[str, Any] = {name: tuple(of) if isinstance(of, list) else of for name, of in options.items()}
+    shown = {name: options[name] for name in ("epochs", "learning_rate", "seed")} | chosen(Options(**plain))
+    switches = " ".join(_switch(name, value) for name, value in shown.items())
+    return f"voxpop train {task} {files} --out {stated.adapter.name} {switches}"
+
+
+def _switch(name: str, value: object) -> str:
+    """An option as the command takes it."""
+    switch = "--" + name.replace("_", "-")
+    if isinstance(value, bool):
+        return switch if value else switch.replace("--", "--no-", 1)
+    return f"{switch} {','.join(value) if isinstance(value, tuple) else value}"
 
 
 def _encoder(stated: TaskProfile) -> str:
