@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import shutil
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -12,11 +14,14 @@ from tests.models.headlines import HEADLINES
 from voxpop import models
 from voxpop.models import Target
 from voxpop.models.bert import encode, inputs, pool
+from voxpop.models.classifier import open_tensors
 from voxpop.models.encoding import MASK
 from voxpop.models.explain import Explainer, Explanation, Word
-from voxpop.models.profile import read_profile
+from voxpop.models.ngrams import NGRAMS
+from voxpop.models.profile import HEAD, read_profile
 from voxpop.models.reader import Reader
 from voxpop.records import SENTIMENTS
+from voxpop.training.export import save_tensors, write_profile
 
 Spans = tuple[tuple[int, int], ...]
 
@@ -176,13 +181,26 @@ def test_two_mentions_are_both_hidden_and_a_long_text_is_explained_around_them(e
     assert min(word.start for word in found.words) > 500
 
 
+def with_ngrams(folder: Path) -> Path:
+    """A profile of the Chinese adapters in which the head of sentiment has a linear part, of arbitrary numbers."""
+    stated = read_profile("chinese")
+    shutil.copytree(stated.sentiment.adapter, folder / "sentiment")
+    head = open_tensors(folder / "sentiment" / HEAD)
+    table = torch.randn((2**10, 3), generator=torch.Generator().manual_seed(5))
+    save_tensors(folder / "sentiment" / HEAD, {**head.tensors, NGRAMS: table}, head.about)
+    path, encoder = folder / "ngrams.toml", stated.sentiment.adapter.parent / "encoder-zh"
+    write_profile(path, [folder / "sentiment", stated.topic.adapter], ["zh"], str(encoder))
+    return path
+
+
 @pytest.mark.slow
-def test_what_n_grams_move_is_part_of_the_shares() -> None:
-    explainer = Explainer("chinese")
+def test_what_n_grams_move_is_part_of_the_shares(tmp_path: Path) -> None:
+    profile = str(with_ngrams(tmp_path))
+    explainer = Explainer(profile)
     text, name = "沐川股份被立案调查，沐川股份股价跌停，持有人说再也不信了", "沐川股份"
     spans = mentions(text, name)
     found = explainer.sentiment(text, spans)
-    network = explainer._loaded[str(read_profile("chinese").sentiment.adapter)]
+    network = explainer._loaded[str(read_profile(profile).sentiment.adapter)]
     assert network._ngrams is not None
     tokens, _ = network._encoder.traced(text, spans, 128)
     inner = [token if token == MASK else 0 for token in tokens.ids[1:-1]]
