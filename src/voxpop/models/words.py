@@ -21,8 +21,8 @@ def packed(difference: Tensor) -> dict[str, Tensor]:
     """The tensors by which a file keeps differences (entries, d), d a multiple of four; words without one are left out.
 
     Returns:
-        ``words.entries`` (n) int32, ``words.scales`` (n) float16, ``words.codes`` (n, d / 4) uint8: four levels a byte,
-        the first in its lowest bits.
+        ``words.entries`` (n) int16, or int32 where there are more, ``words.scales`` (n) float16, and ``words.codes``
+        (n, d / 4) uint8: four levels a byte, the first in its lowest bits.
     """
     entries = difference.abs().amax(dim=1).nonzero().flatten()
     of = difference[entries].float()
@@ -31,7 +31,8 @@ def packed(difference: Tensor) -> dict[str, Tensor]:
     codes = torch.bucketize(of / scales.float().clamp(min=1e-7).unsqueeze(1), middles)
     shifts = 2 * torch.arange(_A_BYTE)
     codes = (codes.view(len(of), of.shape[1] // _A_BYTE, _A_BYTE) << shifts).sum(dim=2)
-    return {ENTRIES: entries.int(), SCALES: scales, CODES: codes.to(torch.uint8)}
+    entries = entries.to(torch.int16 if len(difference) <= 2**15 else torch.int32)
+    return {ENTRIES: entries, SCALES: scales, CODES: codes.to(torch.uint8)}
 
 
 def added(words: Tensor, adapter: Mapping[str, Tensor]) -> Tensor:

@@ -49,6 +49,8 @@ ORIGINS: Mapping[str, Origin] = {
     "events_everyday_zh": Origin("written for this project: Chinese everyday texts, most without event", "Apache-2.0"),
     "sentiment_more_zh": Origin("written for this project: Chinese texts of every genre about companies", "Apache-2.0"),
     "sentiment_wide_zh": Origin("written for this project: hard Chinese posts, news and notices", "Apache-2.0"),
+    "sentiment_pairs_zh": Origin("written for this project: Chinese texts that one detail turns", "Apache-2.0"),
+    "sentiment_long_zh": Origin("written for this project: longer Chinese texts about companies", "Apache-2.0"),
     "parallel_zh": Origin("written for this project: English translations of our Chinese texts", "Apache-2.0"),
     "glossary_zh": Origin("written for this project: what Chinese words mean in English", "Apache-2.0"),
     "qa_zh_cmrc2018": Origin("CMRC 2018", "CC BY-SA 4.0"),
