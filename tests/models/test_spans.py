@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from tests.models.conftest import SCALE, with_dtype
 from voxpop import models
 from voxpop.models.checkpoint import BUNDLED, find_encoder
-from voxpop.models.classifier import load_span_reader, open_tensors
+from voxpop.models.classifier import bf16_rows_agree, load_span_reader, open_tensors
 from voxpop.models.encoding import TextEncoder, window_starts
 from voxpop.models.profile import INFERENCES, STRIDE, read_profile
 from voxpop.models.running import Runner
@@ -176,6 +176,8 @@ def test_the_span_is_that_of_a_plain_decoding_over_transformers(four_tasks: Path
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_batch_mates_order_and_budget_change_nothing(four_tasks: Path, dtype: torch.dtype) -> None:
+    if dtype is torch.bfloat16 and not bf16_rows_agree():
+        pytest.skip("with AMX bfloat16 adds up by how many rows there are, so nothing chooses it by itself")
     reader = span_reader(four_tasks, dtype)
     together = reader.spans(ASKED, 3)
     order = np.random.default_rng(3).permutation(len(ASKED)).tolist()

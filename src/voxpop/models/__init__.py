@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from voxpop.models.targets import Target
@@ -13,11 +12,6 @@ if TYPE_CHECKING:
     from voxpop.models.reader import Reader
 
 __all__ = ["Reader", "Target", "load"]
-
-# oneDNN's kernels for AMX add up in an order that follows from how many rows there are, so that what is read in a text
-# would depend, in the last bits, on the texts beside it. Those of AVX-512 do not, and multiply bfloat16 as well. oneDNN
-# looks once, before its first product.
-os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_FP16")
 
 
 def load(

@@ -16,10 +16,9 @@ from torch import Tensor
 
 from voxpop.models.batching import Batch, plan
 from voxpop.models.bert import Inputs, inputs
-from voxpop.models.classifier import choose_dtype
+from voxpop.models.classifier import bf16_is_faster
 from voxpop.models.encoding import Tokens
 from voxpop.models.engine import find_device, send
-from voxpop.models.profile import DType
 from voxpop.training import state
 from voxpop.training.adversary import Adversary
 from voxpop.training.board import Board
@@ -28,8 +27,6 @@ from voxpop.training.objectives import Objective
 from voxpop.training.options import Options, Precision, chosen
 
 __all__ = ["Encoded", "Loop", "OnStep", "Options", "Progressed", "chosen", "schedule"]
-
-DTYPES: dict[Precision, DType] = {"auto": "auto", "bf16": "bfloat16", "fp32": "float32"}
 
 SHOWN = 10
 """Steps between two losses that the progress bar shows."""
@@ -199,9 +196,7 @@ class Loop:
 
 def by_bf16(precision: Precision, device: torch.device) -> bool:
     """Whether matrix products are computed in bf16 (see ``Options.precision``)."""
-    if device.type == "cuda":
-        return precision == "bf16"
-    return choose_dtype(DTYPES[precision], device) is torch.bfloat16
+    return precision == "bf16" or (precision == "auto" and device.type == "cpu" and bf16_is_faster())
 
 
 def steps_of(training: Encoded, options: Options) -> int:

@@ -29,7 +29,7 @@ from voxpop.errors import ModelError, SettingError
 from voxpop.models.batching import Batch, padded_width, plan
 from voxpop.models.bert import HEAD_SIZE, NORM_EPS, inputs
 from voxpop.models.checkpoint import BUNDLED, EncoderFiles, find_encoder, sha256_of
-from voxpop.models.classifier import choose_dtype, open_encoder
+from voxpop.models.classifier import open_encoder
 from voxpop.models.encoding import TextEncoder, Tokens
 from voxpop.models.engine import find_device
 from voxpop.records import digest
@@ -38,7 +38,7 @@ from voxpop.training import state
 from voxpop.training.card import pretraining_card
 from voxpop.training.corpus import WIDTHS, Blocks, blocks_of, epoch, make_tokenizer, read_source
 from voxpop.training.export import write_encoder
-from voxpop.training.loop import DTYPES, OnStep, schedule
+from voxpop.training.loop import OnStep, by_bf16, schedule
 from voxpop.training.masked import MaskedNetwork
 from voxpop.training.masking import mask
 from voxpop.training.options import PretrainOptions
@@ -163,7 +163,8 @@ class Run:
             0.0 if self.words_only else options.weight_decay,  # seldom words would shrink
             fused=self.device.type == "cuda" or None,
         )
-        self.bf16 = choose_dtype(DTYPES[options.precision], self.device) is torch.bfloat16
+        on_card = self.device.type == "cuda" and options.precision != "fp32"  # large batches: there bf16 pays
+        self.bf16 = on_card or by_bf16(options.precision, self.device)
         self.parallel: Parallel | None = None
         self.held_out: Parallel | None = None
         if parallel:
