@@ -82,7 +82,8 @@ class Broker:
         (folder / "secret").write_text(PASSWORD + "\n")
         self._run(
             "kafka.tools.StorageTool", "format", "-c", "server.properties",
-            "-t", urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
+            # In one argument: one id in 64 begins with a hyphen.
+            "--cluster-id=" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
             "--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]",
         )  # fmt: skip
 
