@@ -128,7 +128,7 @@ def train(
         Path | None,
         _option(
             WHAT,
-            "Go on from the adapter and head in this folder, of the same rank; of another task, the adapter alone.",
+            "Go on from adapter and head in this folder, of this rank or a higher; of another task, the adapter alone.",
         ),
     ] = None,
     start_data: Annotated[
